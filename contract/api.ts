@@ -1,0 +1,172 @@
+/** What the CLI and the plane say to each other under `/v1`. Every body is JSON unless said otherwise. */
+import { z } from 'zod';
+import { buildSettingsSchema, servingSchema } from './configuration.ts';
+import type { ErrorBody } from './errors.ts';
+import { sha256Pattern } from './manifest.ts';
+import {
+  type DeploymentStatus,
+  type EndReason,
+  type Phase,
+  type PublicationKind,
+  slugPattern,
+} from './words.ts';
+
+/** What Git knows of an uploaded directory. */
+export const gitStateSchema = z.strictObject({
+  commit: z.string().regex(/^[0-9a-f]{40,64}$/),
+  branch: z.string().max(255).optional(),
+  /** The working tree differs from the commit. */
+  dirty: z.boolean(),
+  /** Commits that no remote has; unset when there is no upstream to compare with. */
+  unpushed: z.number().int().nonnegative().optional(),
+});
+export type GitState = z.infer<typeof gitStateSchema>;
+
+export const sourceSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('git'),
+    repository: z.string().min(1).max(2048),
+    /** As the person wrote it. */
+    ref: z.string().min(1).max(255).optional(),
+    commit: z.string().regex(/^[0-9a-f]{40,64}$/),
+  }),
+  z.strictObject({
+    kind: z.literal('upload'),
+    digest: z.string().regex(sha256Pattern),
+    git: gitStateSchema.optional(),
+  }),
+  z.strictObject({
+    kind: z.literal('prebuilt'),
+    /** The digest of the output directory, for "already live". */
+    digest: z.string().regex(sha256Pattern),
+    git: gitStateSchema.optional(),
+  }),
+]);
+/** What a deployment builds, pinned: a commit, or content named by its digest. */
+export type Source = z.infer<typeof sourceSchema>;
+
+/** `POST /v1/sources`: is this upload already there? Answers `SourceAnswer`. */
+export const sourceRequestSchema = z.strictObject({
+  digest: z.string().regex(sha256Pattern),
+  /** Sum of the files' sizes. */
+  bytes: z.number().int().nonnegative(),
+});
+/** `upload` is a `PUT` of one tar.gz; absent when the plane has the source. */
+export type SourceAnswer = { digest: string; upload?: { url: string; headers: Record<string, string> } };
+
+/** `POST /v1/deployments`, with an `Idempotency-Key` header. */
+export const createDeploymentSchema = z.strictObject({
+  project: z.string().regex(slugPattern, 'must be 3 to 63 of a-z, 0-9 and single inner hyphens'),
+  /** The person named the slug: a project of another origin may be deployed to. */
+  projectNamed: z.boolean(),
+  /** Where the project's deployments come from: a repository URL or a directory. */
+  origin: z.string().min(1).max(4096),
+  region: z.string().min(1),
+  source: sourceSchema,
+  /** Above the `sphere.json` in the source. */
+  build: buildSettingsSchema,
+  /** For `prebuilt`, where no source holds a `sphere.json`. */
+  serving: servingSchema.optional(),
+  /** Build an unchanged source again. */
+  force: z.boolean(),
+  /** Read no cache. */
+  noCache: z.boolean(),
+  /** For a private repository; kept until the deployment ends. */
+  gitToken: z.string().min(1).max(4096).optional(),
+});
+export type CreateDeployment = z.infer<typeof createDeploymentSchema>;
+
+/** Answer of `POST /v1/deployments`: 201 `created`, or 200 `already_live` with the deployment that is live. */
+export type CreateDeploymentAnswer = {
+  outcome: 'created' | 'already_live';
+  deployment: Deployment;
+  /** For `prebuilt`: the caller runs the builder itself, with this. */
+  builder?: { attempt: number; bootstrapToken: string };
+};
+
+/** One phase of one deployment. */
+export type PhaseTiming = { phase: Phase; startedAt: string; durationMs: number | null };
+
+/** What the builder found and why, for people. */
+export type Detection = { what: string; value: string; why: string };
+
+/** What a publication changed. Counts of files, sizes in bytes. */
+export type PublicationFigures = {
+  files: number;
+  bytes: number;
+  /** Files whose path or content is new on this target. */
+  changed: number;
+  /** Files that went away. */
+  removed: number;
+  /** Blobs that had to be uploaded, and their size. */
+  uploaded: number;
+  uploadedBytes: number;
+};
+
+export type Deployment = {
+  id: string;
+  project: string;
+  region: string;
+  target: string;
+  status: DeploymentStatus;
+  reason: EndReason | null;
+  error: ErrorBody | null;
+  phase: Phase | null;
+  phases: PhaseTiming[];
+  detections: Detection[];
+  warnings: string[];
+  source: Source;
+  attempt: number;
+  /** The site's address. */
+  url: string;
+  /** The same site for programs that do not resolve `*.localhost`: an address on 127.0.0.1. */
+  address: string;
+  /** This is what the target serves now. */
+  live: boolean;
+  figures: PublicationFigures | null;
+  /** ISO 8601. */
+  createdAt: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+};
+
+/** `GET /v1/deployments?project=&limit=`: newest first. */
+export type DeploymentList = { deployments: Deployment[] };
+
+export type Project = {
+  slug: string;
+  region: string;
+  origin: string;
+  url: string;
+  address: string;
+  /** The deployment that is live, or null. */
+  live: Deployment | null;
+  createdAt: string;
+};
+/** `GET /v1/projects` and `GET /v1/projects/:slug`. */
+export type ProjectList = { projects: Project[] };
+
+/** `POST /v1/projects/:slug/rollback`. Without an id: the deployment that was live before. */
+export const rollbackSchema = z.strictObject({ deployment: z.string().min(1).max(64).optional() });
+export type RollbackAnswer = { kind: PublicationKind; deployment: Deployment; previous: Deployment | null };
+
+/** `GET /v1/plane` (with a token) and, without the private half, `GET /v1/health` (without). */
+export type Health = { status: 'ok'; version: string };
+export type PlaneStatus = Health & {
+  pid: number;
+  url: string;
+  dataDirectory: string;
+  startedAt: string;
+  runningBuilds: { deployment: string; project: string }[];
+  /** Resident memory in bytes. */
+  memory: number;
+};
+
+/** `POST /v1/plane/stop`. `ifIdle`: refuse with `PLANE_BUSY` while builds run. */
+export const stopPlaneSchema = z.strictObject({ ifIdle: z.boolean() });
+
+/** `POST /v1/plane/prune` frees what nothing refers to. */
+export type PruneAnswer = { freedBytes: number; parts: { what: string; freedBytes: number }[] };
+
+/** The header that makes `POST /v1/deployments` safe to repeat, for 24 hours. */
+export const idempotencyHeader = 'idempotency-key';

@@ -1,0 +1,35 @@
+/** The manifest: what a deployment publishes. */
+import { z } from 'zod';
+import { servingSchema } from './configuration.ts';
+
+export const sha256Pattern = /^[0-9a-f]{64}$/;
+
+/** A path in a site: relative, `/` between parts, no empty, `.` or `..` part, no control character or backslash. */
+export const sitePathSchema = z
+  .string()
+  .min(1)
+  .max(1024)
+  .refine(isSitePath, { message: 'is not a path inside the site' });
+
+function isSitePath(path: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  if (/[\u0000-\u001f\u007f\\]/.test(path)) return false;
+  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+}
+
+export const manifestFileSchema = z.strictObject({
+  blob: z.string().regex(sha256Pattern),
+  bytes: z.number().int().nonnegative(),
+});
+export type ManifestFile = z.infer<typeof manifestFileSchema>;
+
+export const manifestSchema = z.strictObject({
+  version: z.literal(1),
+  files: z.record(sitePathSchema, manifestFileSchema),
+  serving: servingSchema,
+});
+/** Paths (without a leading `/`) to blobs, and how they are served. */
+export type Manifest = z.infer<typeof manifestSchema>;
+
+/** The most files and bytes of one deployment's output. */
+export const outputLimits = { files: 50_000, bytes: 2 * 1024 ** 3, fileBytes: 512 * 1024 ** 2 } as const;

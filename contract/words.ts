@@ -1,0 +1,72 @@
+/**
+ * The nouns of Sphere and its closed lists, defined once.
+ *
+ * account      a team with named tokens
+ * project      a slug and a region, owned by one account
+ * target       what a project serves under one address: `live`, or a preview's name
+ * source       a Git repository at a commit, an uploaded directory, or an output that is already built
+ * deployment   one request to build a source and publish it to a target
+ * attempt      one try at building a deployment
+ * phase        a part of a deployment's work
+ * seq          a log line's number in its deployment's log: 1, 2, 3 …
+ * blob         file content named by its SHA-256
+ * manifest     paths -> blobs, with what is needed to serve them
+ * publication  one change of what a target serves
+ * live         what the store serves now: a pointer, not a status
+ * region       where a project's bucket is; embedded planes have one, `local`
+ */
+
+/** The target that `sphere deploy` publishes to. */
+export const LIVE = 'live';
+
+/** The only region of an embedded plane. */
+export const LOCAL_REGION = 'local';
+
+export const deploymentStatuses = ['queued', 'building', 'ready', 'error', 'cancelled'] as const;
+/** Where a deployment stands. `ready` means that it has been live. */
+export type DeploymentStatus = (typeof deploymentStatuses)[number];
+
+export const phases = ['queue', 'prepare', 'clone', 'install', 'build', 'upload', 'publish'] as const;
+/** A part of a deployment's work, in the order in which they happen. */
+export type Phase = (typeof phases)[number];
+
+export const logStreams = ['stdout', 'stderr', 'sphere'] as const;
+/** Where a log line came from: the command's two streams, or Sphere itself. */
+export type LogStream = (typeof logStreams)[number];
+
+export const endReasons = [
+  'user',
+  'superseded',
+  'outrun',
+  'ignored',
+  'build_failed',
+  'out_of_memory',
+  'timeout',
+  'silent',
+  'source_unavailable',
+  'configuration_invalid',
+  'not_static',
+  'output_invalid',
+  'publish_failed',
+  'infrastructure',
+] as const;
+/** Why a deployment ended as it did. Deployments that became live have none. */
+export type EndReason = (typeof endReasons)[number];
+
+export const publicationKinds = ['deploy', 'rollback', 'promote'] as const;
+/** What asked for a publication. */
+export type PublicationKind = (typeof publicationKinds)[number];
+
+export const publicationStates = ['waiting', 'running', 'done', 'outrun', 'failed'] as const;
+/** Where a publication stands. At most one per project and target is `running`. */
+export type PublicationState = (typeof publicationStates)[number];
+
+/**
+ * A slug names a project and is a DNS label, because sites are told apart by host name:
+ * 3 to 63 characters (S3's bucket rule, so that a project can move to a hosted plane), `a-z`, `0-9` and
+ * single inner hyphens (`--` separates a slug from a preview's name).
+ */
+export const slugPattern = /^(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*$/;
+
+/** Slugs that would shadow the plane's own host names. */
+export const reservedSlugs: readonly string[] = ['www', 'api', 'admin', 'localhost', 'sphere'];
