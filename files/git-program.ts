@@ -1,0 +1,161 @@
+/** Runs the git program: never a prompt, no hooks, an allow-list of transports, a token only in the environment. */
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SphereError } from '../contract/errors.ts';
+import type { Repository } from './repository-url.ts';
+
+export type Environment = Record<string, string | undefined>;
+
+/** How git may reach repositories. */
+export type GitAccess = {
+  /** The machine's own environment, from which git gets PATH, HOME, proxies and certificates. */
+  environment: Environment;
+  repository: Repository;
+  /** For a private repository over https. Sent to the repository's own host only. */
+  token?: string | undefined;
+};
+
+export type GitResult = { exitCode: number | null; stdout: string; stderr: string };
+
+/** One git, ready to be run many times; `close` removes what it keeps on disk. */
+export type Git = {
+  /** Runs `git ...args` in `directory` and resolves however it ends. Throws SOURCE_UNAVAILABLE without a git. */
+  run(args: readonly string[], options?: GitRunOptions): Promise<GitResult>;
+  close(): void;
+};
+export type GitRunOptions = {
+  directory?: string;
+  signal?: AbortSignal;
+  /** Names added to git's environment. */
+  environment?: Environment;
+};
+
+/** Answers git's prompts: a user name, then the token, and only for the one host. Anything else gets nothing. */
+const askpassScript = `#!/bin/sh
+case "$1" in
+  Username*"://$SPHERE_GIT_HOST'"*) printf '%s\\n' "$SPHERE_GIT_USER" ;;
+  Password*"://$SPHERE_GIT_USER@$SPHERE_GIT_HOST'"*) printf '%s\\n' "$SPHERE_GIT_PASSWORD" ;;
+  *) exit 1 ;;
+esac
+`;
+
+/** Opens git for `access`. With a token an askpass script, which holds no secret, is written to a private directory. */
+export function openGit(access: GitAccess): Git {
+  const askpass = access.token === undefined ? null : writeAskpass();
+  const environment = gitEnvironment(access, askpass?.file ?? null);
+  // A helper of the machine would keep the token: git offers every credential that worked to all helpers.
+  const withToken = access.token === undefined ? [] : ['-c', 'credential.helper='];
+  const options = ['-c', 'core.hooksPath=/dev/null', '-c', 'advice.detachedHead=false', ...withToken];
+  return {
+    run: (args, run = {}) =>
+      runGit([...options, ...args], { ...run, environment: { ...environment, ...run.environment } }),
+    close: () => {
+      if (askpass !== null) rmSync(askpass.directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function writeAskpass(): { directory: string; file: string } {
+  const directory = mkdtempSync(join(tmpdir(), 'sphere-git-'));
+  const file = join(directory, 'askpass');
+  writeFileSync(file, askpassScript);
+  chmodSync(file, 0o700);
+  return { directory, file };
+}
+
+/** The environment of git for `access`: what the machine has, less whatever could prompt or widen what it may do. */
+export function gitEnvironment(access: GitAccess, askpass: string | null): Environment {
+  const { environment, repository, token } = access;
+  const kept = Object.entries(environment).filter(
+    ([name]) => !/^(GIT_(?!SSL_|SSH|CONFIG_GLOBAL$|CONFIG_SYSTEM$)|SPHERE_|SSH_ASKPASS|DISPLAY$)/.test(name),
+  );
+  const secret =
+    token === undefined || askpass === null || repository.host === null || !maySendToken(repository)
+      ? { GIT_ASKPASS: '/bin/false' }
+      : {
+          GIT_ASKPASS: askpass,
+          SPHERE_GIT_HOST: repository.host,
+          SPHERE_GIT_USER: tokenUser(repository.host),
+          SPHERE_GIT_PASSWORD: token,
+        };
+  return {
+    ...Object.fromEntries(kept),
+    ...secret,
+    LC_ALL: 'C',
+    GIT_TERMINAL_PROMPT: '0',
+    GCM_INTERACTIVE: 'never',
+    SSH_ASKPASS_REQUIRE: 'never',
+    GIT_ALLOW_PROTOCOL: repository.transport === 'file' ? 'https:http:ssh:file' : 'https:http:ssh',
+    GIT_LFS_SKIP_SMUDGE: '1',
+  };
+}
+
+/** A token travels encrypted, or not beyond this machine. */
+function maySendToken({ transport, host }: Repository): boolean {
+  return (
+    transport === 'https' ||
+    (transport === 'http' && /^(127\.0\.0\.1|localhost|\[::1\])(:|$)/.test(host ?? ''))
+  );
+}
+
+/** The user name that goes with a token: each host has its own. Others take any. */
+function tokenUser(host: string): string {
+  if (host === 'bitbucket.org') return 'x-token-auth';
+  if (host.includes('gitlab')) return 'oauth2';
+  return 'x-access-token';
+}
+
+function runGit(args: string[], { directory, signal, environment }: GitRunOptions): Promise<GitResult> {
+  return new Promise((resolve, reject) => {
+    // Its own process group: git starts helpers (git-remote-https, ssh) that must end with it. And its own session:
+    // without a terminal, ssh cannot ask for a password or about an unknown host, whatever its configuration says.
+    const child = spawn('git', args, {
+      cwd: directory,
+      env: environment,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    const kill = () => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // It has ended by itself.
+      }
+    };
+    if (signal?.aborted) kill();
+    signal?.addEventListener('abort', kill, { once: true });
+    const output: { stdout: Buffer[]; stderr: Buffer[] } = { stdout: [], stderr: [] };
+    child.stdout.on('data', (chunk: Buffer) => output.stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => output.stderr.push(chunk));
+    child.once('error', (error: NodeJS.ErrnoException) => {
+      signal?.removeEventListener('abort', kill);
+      reject(error.code === 'ENOENT' ? gitMissing(error) : error);
+    });
+    child.once('close', (exitCode) => {
+      signal?.removeEventListener('abort', kill);
+      if (signal?.aborted) return reject(signal.reason);
+      resolve({
+        exitCode,
+        stdout: Buffer.concat(output.stdout).toString('utf8'),
+        stderr: Buffer.concat(output.stderr).toString('utf8'),
+      });
+    });
+  });
+}
+
+function gitMissing(cause: Error): SphereError {
+  return new SphereError('SOURCE_UNAVAILABLE', 'The program git was not found on the PATH.', {
+    hint: 'Install git, then deploy again.',
+    cause,
+  });
+}
+
+/** The last lines that git said, without its blank ones. */
+export function gitSaid(result: GitResult, lines = 10): string[] {
+  return result.stderr
+    .split(/[\r\n]+/)
+    .filter((line) => line.trim() !== '')
+    .slice(-lines);
+}
