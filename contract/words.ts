@@ -57,7 +57,7 @@ export const publicationKinds = ['deploy', 'rollback', 'promote'] as const;
 /** What asked for a publication. */
 export type PublicationKind = (typeof publicationKinds)[number];
 
-export const publicationStates = ['waiting', 'running', 'done', 'outrun', 'failed'] as const;
+export const publicationStates = ['waiting', 'running', 'done', 'outrun', 'cancelled', 'failed'] as const;
 /** Where a publication stands. At most one per project and target is `running`. */
 export type PublicationState = (typeof publicationStates)[number];
 

@@ -1,0 +1,80 @@
+/** The plane's HTTP server: the API and, by Host name, the sites. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import express from 'express';
+import helmet from 'helmet';
+import { httpStatusOf, SphereError } from '../contract/errors.ts';
+import type { Callers } from './callers.ts';
+import { requestedHost } from './hosts.ts';
+import type { Plane } from './plane.ts';
+import { buildRoutes } from './routes/builds.ts';
+import { deploymentRoutes } from './routes/deployments.ts';
+import { mountRoutes } from './routes/mount.ts';
+import { type PlaneRoutesOptions, planeRoutes } from './routes/plane.ts';
+import { projectRoutes } from './routes/projects.ts';
+import { attachSockets } from './sockets.ts';
+
+/** Answers a request for the site `slug`. */
+export type ServeSite = (slug: string, request: IncomingMessage, response: ServerResponse) => void;
+
+export type App = {
+  /** Answers one request. */
+  answer(request: IncomingMessage, response: ServerResponse): void;
+  /** Attaches the log followers to a server that answers with this app. */
+  attach(server: Server): { close(): Promise<void> };
+};
+
+/** Puts routes and sites together. Listens to nothing. */
+export function createApp(
+  plane: Plane,
+  callers: Callers,
+  serveSite: ServeSite,
+  options: PlaneRoutesOptions,
+): App {
+  const api = express();
+  api.disable('x-powered-by');
+  api.disable('etag');
+  api.use(helmet());
+  api.use(
+    mountRoutes(
+      callers,
+      {
+        ...planeRoutes(plane, options),
+        ...deploymentRoutes(plane),
+        ...projectRoutes(plane),
+        ...buildRoutes(plane),
+      },
+      plane.report,
+    ),
+  );
+  const isApi = (request: IncomingMessage) => requestedHost(request.headers.host).kind === 'api';
+  return {
+    answer(request, response) {
+      const host = requestedHost(request.headers.host);
+      if (host.kind === 'api') api(request, response);
+      else if (host.kind === 'site') serveSite(host.slug, request, response);
+      else refuseHost(host.name, response);
+    },
+    attach: (server) => attachSockets(server, plane, callers, isApi),
+  };
+}
+
+function refuseHost(name: string, response: ServerResponse): void {
+  const error = new SphereError('HOST_REFUSED', `this plane does not answer to the host name "${name}"`, {
+    hint: 'Use http://localhost or a site at http://SLUG.localhost, with the port of the plane.',
+  });
+  response.writeHead(httpStatusOf(error.code), { 'content-type': 'application/json; charset=utf-8' });
+  response.end(JSON.stringify({ error: error.toBody() }));
+}
+
+/** An HTTP server for `answer` with the timeouts that the plane's own clients count on. */
+export function createHttpServer(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): Server {
+  const server = createServer(
+    { keepAliveTimeout: 75_000, headersTimeout: 20_000, requestTimeout: 0 },
+    answer,
+  );
+  // A browser that goes away in mid-request is no event for anybody.
+  server.on('clientError', (_, socket) => socket.destroy());
+  return server;
+}

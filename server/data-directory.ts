@@ -1,0 +1,61 @@
+/** The embedded plane's data directory: what lies where, its key, and what is remembered between two starts. */
+import { randomBytes } from 'node:crypto';
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type PlaneFile, planeFile } from '../contract/embedded.ts';
+
+/** The paths below `home`. */
+export function dataPaths(home: string) {
+  return {
+    database: join(home, 'database'),
+    backups: join(home, 'backups'),
+    logs: join(home, 'logs'),
+    sites: join(home, 'sites'),
+    compressed: join(home, 'compressed'),
+    builds: join(home, 'builds'),
+    cache: join(home, 'cache'),
+  };
+}
+
+/** Makes the data directory, readable by its owner alone. */
+export async function makeDataDirectory(home: string): Promise<void> {
+  await mkdir(home, { recursive: true, mode: 0o700 });
+}
+
+/** The plane's key: 32 random bytes that are drawn once. */
+export async function readKey(home: string): Promise<Buffer> {
+  const path = join(home, 'key');
+  try {
+    return Buffer.from((await readFile(path, 'utf8')).trim(), 'hex');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const draft = `${path}.draft`;
+  await writeFile(draft, randomBytes(32).toString('hex'), { mode: 0o600 });
+  await link(draft, path);
+  await rm(draft);
+  return readKey(home);
+}
+
+/** The port that the plane had last, so that addresses stay what they were. */
+export async function readPort(home: string): Promise<number | null> {
+  const port = Number(await readFile(join(home, 'port'), 'utf8').catch(() => ''));
+  return Number.isInteger(port) && port > 0 ? port : null;
+}
+
+/** Remembers the port. */
+export async function writePort(home: string, port: number): Promise<void> {
+  await writeFile(join(home, 'port'), String(port), { mode: 0o600 });
+}
+
+/** Says where the plane answers; in one rename, because others read it at any time. */
+export async function writePlaneFile(home: string, content: PlaneFile): Promise<void> {
+  const path = join(home, planeFile);
+  await writeFile(`${path}.draft`, JSON.stringify(content), { mode: 0o600 });
+  await rename(`${path}.draft`, path);
+}
+
+/** The plane answers no more. */
+export async function removePlaneFile(home: string): Promise<void> {
+  await rm(join(home, planeFile), { force: true });
+}

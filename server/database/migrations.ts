@@ -1,0 +1,150 @@
+/** Every migration, oldest first. SQL stays within PostgreSQL 15 and runs unchanged on PGlite. */
+import { type Kysely, type Migration, type MigrationProvider, Migrator, sql } from 'kysely';
+import { deploymentStatuses, publicationKinds, publicationStates } from '../../contract/words.ts';
+import type { Tables } from './tables.ts';
+
+/** `check (column in (…))`: a closed list is easier to extend later than an enum type. */
+const oneOf = (column: string, values: readonly string[]) =>
+  sql`${sql.ref(column)} in (${sql.join(values.map((value) => sql.lit(value)))})`;
+
+const initial: Migration = {
+  async up(db: Kysely<unknown>) {
+    const now = sql`now()`;
+    await db.schema
+      .createTable('accounts')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('name', 'text', (c) => c.notNull())
+      .addColumn('created_at', 'timestamptz', (c) => c.notNull().defaultTo(now))
+      .execute();
+
+    await db.schema
+      .createTable('projects')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('account_id', 'text', (c) => c.notNull().references('accounts.id'))
+      .addColumn('slug', 'text', (c) => c.notNull().unique())
+      .addColumn('bucket_location', 'text', (c) => c.notNull())
+      .addColumn('origin', 'text', (c) => c.notNull())
+      .addColumn('port', 'integer')
+      .addColumn('created_at', 'timestamptz', (c) => c.notNull().defaultTo(now))
+      .addColumn('updated_at', 'timestamptz', (c) => c.notNull().defaultTo(now))
+      .execute();
+
+    await db.schema
+      .createTable('targets')
+      .addColumn('project_id', 'text', (c) => c.notNull().references('projects.id'))
+      .addColumn('name', 'text', (c) => c.notNull())
+      .addColumn('next_order', 'integer', (c) => c.notNull().defaultTo(1))
+      .addColumn('live_publication_id', 'text')
+      .addPrimaryKeyConstraint('targets_pkey', ['project_id', 'name'])
+      .execute();
+
+    await db.schema
+      .createTable('deployments')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('account_id', 'text', (c) => c.notNull().references('accounts.id'))
+      .addColumn('project_id', 'text', (c) => c.notNull().references('projects.id'))
+      .addColumn('target', 'text', (c) => c.notNull())
+      .addColumn('project_slug', 'text', (c) => c.notNull())
+      .addColumn('bucket_location', 'text', (c) => c.notNull())
+      .addColumn('git_url', 'text')
+      .addColumn('deployment_url', 'text', (c) => c.notNull())
+      .addColumn('deployment_status', 'text', (c) =>
+        c.notNull().check(oneOf('deployment_status', deploymentStatuses)),
+      )
+      .addColumn('reason', 'text')
+      .addColumn('error', 'jsonb')
+      .addColumn('phase', 'text')
+      .addColumn('phases', 'jsonb', (c) => c.notNull())
+      .addColumn('detections', 'jsonb', (c) => c.notNull())
+      .addColumn('warnings', 'jsonb', (c) => c.notNull())
+      .addColumn('figures', 'jsonb')
+      .addColumn('source', 'jsonb', (c) => c.notNull())
+      .addColumn('build', 'jsonb', (c) => c.notNull())
+      .addColumn('serving', 'jsonb', (c) => c.notNull())
+      .addColumn('no_cache', 'boolean', (c) => c.notNull())
+      .addColumn('fingerprint', 'text', (c) => c.notNull())
+      .addColumn('order', 'integer', (c) => c.notNull())
+      .addColumn('attempt', 'integer', (c) => c.notNull().defaultTo(0))
+      .addColumn('lease_owner', 'text')
+      .addColumn('lease_epoch', 'integer', (c) => c.notNull().defaultTo(0))
+      .addColumn('lease_expires_at', 'timestamptz')
+      .addColumn('runner', 'jsonb')
+      .addColumn('builder_token_hash', 'text')
+      .addColumn('seen_at', 'timestamptz')
+      .addColumn('lost_attempts', 'integer', (c) => c.notNull().defaultTo(0))
+      .addColumn('stop_requested_at', 'timestamptz')
+      .addColumn('stopped_at', 'timestamptz')
+      .addColumn('git_token', 'text')
+      .addColumn('created_at', 'timestamptz', (c) => c.notNull().defaultTo(now))
+      .addColumn('updated_at', 'timestamptz', (c) => c.notNull().defaultTo(now))
+      .addColumn('started_at', 'timestamptz')
+      .addColumn('finished_at', 'timestamptz')
+      .addUniqueConstraint('deployments_order', ['project_id', 'target', 'order'])
+      .execute();
+    await db.schema
+      .createIndex('deployments_history')
+      .on('deployments')
+      .columns(['project_id', 'created_at desc', 'id'])
+      .execute();
+    await db.schema
+      .createIndex('deployments_of_account')
+      .on('deployments')
+      .columns(['account_id', 'created_at desc', 'id'])
+      .execute();
+    await sql`create index deployments_unfinished on deployments (deployment_status, created_at)
+      where deployment_status in ('queued', 'building')`.execute(db);
+    await sql`create index deployments_to_stop on deployments (id)
+      where stop_requested_at is not null and stopped_at is null`.execute(db);
+
+    await db.schema
+      .createTable('publications')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('project_id', 'text', (c) => c.notNull().references('projects.id'))
+      .addColumn('target', 'text', (c) => c.notNull())
+      .addColumn('deployment_id', 'text', (c) => c.notNull().references('deployments.id'))
+      .addColumn('kind', 'text', (c) => c.notNull().check(oneOf('kind', publicationKinds)))
+      .addColumn('order', 'integer', (c) => c.notNull())
+      .addColumn('state', 'text', (c) => c.notNull().check(oneOf('state', publicationStates)))
+      .addColumn('lease_owner', 'text')
+      .addColumn('lease_expires_at', 'timestamptz')
+      .addColumn('created_at', 'timestamptz', (c) => c.notNull().defaultTo(now))
+      .addColumn('started_at', 'timestamptz')
+      .addColumn('finished_at', 'timestamptz')
+      .addUniqueConstraint('publications_order', ['project_id', 'target', 'order'])
+      .execute();
+    await sql`create unique index publications_one_runs on publications (project_id, target)
+      where state = 'running'`.execute(db);
+    await sql`create index publications_unfinished on publications (state, project_id)
+      where state in ('waiting', 'running')`.execute(db);
+    await db.schema
+      .createIndex('publications_of_deployment')
+      .on('publications')
+      .columns(['deployment_id'])
+      .execute();
+
+    await db.schema
+      .createTable('idempotency_keys')
+      .addColumn('account_id', 'text', (c) => c.notNull().references('accounts.id'))
+      .addColumn('key', 'text', (c) => c.notNull())
+      .addColumn('body_hash', 'text', (c) => c.notNull())
+      .addColumn('deployment_id', 'text', (c) => c.notNull().references('deployments.id'))
+      .addColumn('created_at', 'timestamptz', (c) => c.notNull().defaultTo(now))
+      .addPrimaryKeyConstraint('idempotency_keys_pkey', ['account_id', 'key'])
+      .execute();
+  },
+};
+
+const migrations: Record<string, Migration> = { '0001-initial': initial };
+const provider: MigrationProvider = { getMigrations: async () => migrations };
+
+/** The migrations that `db` lacks, by name. */
+export async function pendingMigrations(db: Kysely<Tables>): Promise<string[]> {
+  const all = await new Migrator({ db, provider }).getMigrations();
+  return all.filter((migration) => migration.executedAt === undefined).map((migration) => migration.name);
+}
+
+/** Brings `db` up to date; safe to call from several processes at once (Kysely holds an advisory lock). */
+export async function migrate(db: Kysely<Tables>): Promise<void> {
+  const { error } = await new Migrator({ db, provider }).migrateToLatest();
+  if (error !== undefined) throw error;
+}

@@ -1,0 +1,122 @@
+/** The tables as Kysely sees them. `migrations.ts` makes them; both databases run the same SQL. */
+import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { Detection, PublicationFigures, Source } from '../../contract/api.ts';
+import type { BuildSettings, Serving } from '../../contract/configuration.ts';
+import type { ErrorBody } from '../../contract/errors.ts';
+import type {
+  DeploymentStatus,
+  EndReason,
+  Phase,
+  PublicationKind,
+  PublicationState,
+} from '../../contract/words.ts';
+import type { RunnerRef } from '../ports.ts';
+
+type Time = ColumnType<Date, Date | string, Date | string>;
+type OptionalTime = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+type Json<T extends object | null> = JSONColumnType<T, string, string>;
+type OptionalJson<T extends object> = JSONColumnType<T | null, string | null | undefined, string | null>;
+
+/** When a phase began and ended, in milliseconds since 1970. */
+export type PhaseRecord = { phase: Phase; startedAt: number; endedAt: number | null };
+
+export type AccountTable = { id: string; name: string; created_at: Time };
+
+export type ProjectTable = {
+  id: string;
+  account_id: string;
+  slug: string;
+  /** The region; named as in the seed. */
+  bucket_location: string;
+  /** A repository URL or a directory: what deploys here without naming the slug. */
+  origin: string;
+  /** The port of the site's own address on 127.0.0.1 (embedded planes). */
+  port: number | null;
+  created_at: Time;
+  updated_at: Time;
+};
+
+export type TargetTable = {
+  project_id: string;
+  name: string;
+  /** The order that the next person who asks gets. */
+  next_order: Generated<number>;
+  /** The publication that is live. */
+  live_publication_id: string | null;
+};
+
+export type DeploymentTable = {
+  id: string;
+  account_id: string;
+  project_id: string;
+  target: string;
+  project_slug: string;
+  bucket_location: string;
+  git_url: string | null;
+  deployment_url: string;
+  deployment_status: DeploymentStatus;
+  reason: EndReason | null;
+  error: OptionalJson<ErrorBody>;
+  phase: Phase | null;
+  phases: Json<PhaseRecord[]>;
+  detections: Json<Detection[]>;
+  warnings: Json<string[]>;
+  figures: OptionalJson<PublicationFigures>;
+  source: Json<Source>;
+  build: Json<BuildSettings>;
+  serving: Json<Serving>;
+  no_cache: boolean;
+  fingerprint: string;
+  order: number;
+  attempt: Generated<number>;
+  lease_owner: string | null;
+  lease_epoch: Generated<number>;
+  lease_expires_at: OptionalTime;
+  runner: OptionalJson<RunnerRef>;
+  builder_token_hash: string | null;
+  /** The builder's last sign of life. */
+  seen_at: OptionalTime;
+  /** How many attempts ended for reasons of infrastructure. */
+  lost_attempts: Generated<number>;
+  /** A builder is to be stopped; carried out and retried by the watcher. */
+  stop_requested_at: OptionalTime;
+  stopped_at: OptionalTime;
+  /** Sealed; deleted when the deployment ends. */
+  git_token: string | null;
+  created_at: Time;
+  updated_at: Time;
+  started_at: OptionalTime;
+  finished_at: OptionalTime;
+};
+
+export type PublicationTable = {
+  id: string;
+  project_id: string;
+  target: string;
+  deployment_id: string;
+  kind: PublicationKind;
+  order: number;
+  state: PublicationState;
+  lease_owner: string | null;
+  lease_expires_at: OptionalTime;
+  created_at: Time;
+  started_at: OptionalTime;
+  finished_at: OptionalTime;
+};
+
+export type IdempotencyTable = {
+  account_id: string;
+  key: string;
+  body_hash: string;
+  deployment_id: string;
+  created_at: Time;
+};
+
+export type Tables = {
+  accounts: AccountTable;
+  projects: ProjectTable;
+  targets: TargetTable;
+  deployments: DeploymentTable;
+  publications: PublicationTable;
+  idempotency_keys: IdempotencyTable;
+};

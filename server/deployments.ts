@@ -1,0 +1,130 @@
+/** Deployments as rows: reading them, ending them, and what the API shows of them. */
+import type { Selectable, Transaction } from 'kysely';
+import type { Deployment } from '../contract/api.ts';
+import { type ErrorBody, SphereError } from '../contract/errors.ts';
+import type { EndReason, Phase } from '../contract/words.ts';
+import type { DeploymentTable, Tables } from './database/tables.ts';
+import { isEnded, nextStatus } from './deployment-status.ts';
+import { endPhases, phaseTimings } from './phases.ts';
+import type { Plane, Queries } from './plane.ts';
+
+export type DeploymentRow = Selectable<DeploymentTable>;
+
+/** The deployment `id` of `account`. Throws `NOT_FOUND`, also for another account's. */
+export async function findDeployment(db: Queries, account: string, id: string): Promise<DeploymentRow> {
+  const row = await db
+    .selectFrom('deployments')
+    .selectAll()
+    .where('id', '=', id)
+    .where('account_id', '=', account)
+    .executeTakeFirst();
+  if (row) return row;
+  throw new SphereError('NOT_FOUND', `there is no deployment "${id}"`, { hint: 'See `sphere ls SLUG`.' });
+}
+
+/** The row `id`, locked until the transaction ends, or undefined. */
+export async function lockDeployment(
+  trx: Transaction<Tables>,
+  id: string,
+): Promise<DeploymentRow | undefined> {
+  return trx.selectFrom('deployments').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+}
+
+/**
+ * Ends `row` in `trx`: status, reason, the freed slot and the stop request in one write. The caller calls `sayEnd`
+ * once the transaction has been committed.
+ */
+export async function endDeployment(
+  trx: Transaction<Tables>,
+  row: DeploymentRow,
+  event: 'fail' | 'cancel',
+  end: { reason: EndReason; error: ErrorBody | null },
+  now: number,
+): Promise<void> {
+  const time = new Date(now);
+  await trx
+    .updateTable('deployments')
+    .set({
+      deployment_status: nextStatus(row.deployment_status, event),
+      reason: end.reason,
+      error: end.error && JSON.stringify(end.error),
+      phases: JSON.stringify(endPhases(row.phases, now)),
+      finished_at: time,
+      updated_at: time,
+      git_token: null,
+      lease_owner: null,
+      lease_expires_at: null,
+      ...(row.runner && !row.stopped_at ? { stop_requested_at: time } : {}),
+    })
+    .where('id', '=', row.id)
+    .execute();
+  await trx
+    .updateTable('publications')
+    .set({ state: 'cancelled', finished_at: time })
+    .where('deployment_id', '=', row.id)
+    .where('state', '=', 'waiting')
+    .where('kind', '=', 'deploy')
+    .execute();
+}
+
+/** Says in the log how a deployment ended, and ends the log. Safe to repeat: an ended log takes nothing more. */
+export async function sayEnd(
+  plane: Plane,
+  row: Pick<DeploymentRow, 'id'>,
+  phase: Phase,
+  text: string,
+): Promise<void> {
+  await plane.logs.appendOwn(row.id, [[plane.now(), phase, 'sphere', text]]);
+  await plane.logs.end(row.id);
+  plane.wake();
+}
+
+/** The ids of what is live, of `projects` or of all. */
+export async function liveDeployments(
+  db: Queries,
+  projects?: readonly string[],
+): Promise<Map<string, string>> {
+  if (projects?.length === 0) return new Map();
+  let query = db
+    .selectFrom('targets')
+    .innerJoin('publications', 'publications.id', 'targets.live_publication_id')
+    .select(['targets.project_id', 'targets.name', 'publications.deployment_id']);
+  if (projects) query = query.where('targets.project_id', 'in', projects);
+  const rows = await query.execute();
+  return new Map(rows.map((row) => [`${row.project_id} ${row.name}`, row.deployment_id]));
+}
+
+/** What the API shows of `row`. */
+export function viewDeployment(
+  plane: Plane,
+  row: DeploymentRow,
+  live: ReadonlyMap<string, string>,
+): Deployment {
+  return {
+    id: row.id,
+    project: row.project_slug,
+    region: row.bucket_location,
+    target: row.target,
+    status: row.deployment_status,
+    reason: row.reason,
+    error: row.error,
+    phase: isEnded(row.deployment_status) ? null : row.phase,
+    phases: phaseTimings(row.phases),
+    detections: row.detections,
+    warnings: row.warnings,
+    source: row.source,
+    attempt: row.attempt,
+    url: plane.addresses.site(row.project_slug),
+    address: plane.addresses.direct(row.project_slug),
+    live: live.get(`${row.project_id} ${row.target}`) === row.id,
+    figures: row.figures,
+    createdAt: row.created_at.toISOString(),
+    startedAt: row.started_at?.toISOString() ?? null,
+    finishedAt: row.finished_at?.toISOString() ?? null,
+  };
+}
+
+/** `row` as the API shows it, looked up whole. */
+export async function showDeployment(plane: Plane, row: DeploymentRow): Promise<Deployment> {
+  return viewDeployment(plane, row, await liveDeployments(plane.database.query, [row.project_id]));
+}

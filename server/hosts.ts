@@ -1,0 +1,19 @@
+/** Which host name a request asked for: the API's own, a site's, or one that this plane does not answer to. */
+
+export type RequestedHost =
+  | { kind: 'api' }
+  | { kind: 'site'; slug: string }
+  | { kind: 'other'; name: string };
+
+const apiNames = new Set(['localhost', '127.0.0.1', '[::1]']);
+
+/**
+ * Reads a Host header. Only the name counts: a forwarded port is a person's own doing, while any web page can make a
+ * browser send a foreign name to loopback (DNS rebinding).
+ */
+export function requestedHost(header: string | undefined): RequestedHost {
+  const name = (header ?? '').toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '');
+  if (apiNames.has(name)) return { kind: 'api' };
+  const slug = /^([a-z0-9-]+)\.localhost$/.exec(name)?.[1];
+  return slug === undefined ? { kind: 'other', name } : { kind: 'site', slug };
+}

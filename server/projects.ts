@@ -1,0 +1,51 @@
+/** Projects as the API shows them. */
+import type { Selectable } from 'kysely';
+import type { Project } from '../contract/api.ts';
+import { SphereError } from '../contract/errors.ts';
+import { LIVE } from '../contract/words.ts';
+import type { ProjectTable } from './database/tables.ts';
+import { liveDeployments, viewDeployment } from './deployments.ts';
+import type { Plane } from './plane.ts';
+
+type ProjectRow = Selectable<ProjectTable>;
+
+/** The project `slug` of `account`. Throws `NOT_FOUND`, also for another account's. */
+export async function findProject(plane: Plane, account: string, slug: string): Promise<ProjectRow> {
+  const row = await plane.database.query
+    .selectFrom('projects')
+    .selectAll()
+    .where('slug', '=', slug)
+    .where('account_id', '=', account)
+    .executeTakeFirst();
+  if (row) return row;
+  throw new SphereError('NOT_FOUND', `there is no project "${slug}"`, {
+    hint: 'See `sphere ls`; `sphere deploy` makes one.',
+  });
+}
+
+/** `rows` with what is live of each, in two queries. */
+export async function showProjects(plane: Plane, rows: readonly ProjectRow[]): Promise<Project[]> {
+  const { query } = plane.database;
+  const live = await liveDeployments(
+    query,
+    rows.map((row) => row.id),
+  );
+  const ids = [...live.values()];
+  const deployments =
+    ids.length === 0
+      ? []
+      : await query.selectFrom('deployments').selectAll().where('id', 'in', ids).execute();
+  const byId = new Map(deployments.map((row) => [row.id, row]));
+  return rows.map((row) => {
+    const deployment = byId.get(live.get(`${row.id} ${LIVE}`) ?? '');
+    return {
+      slug: row.slug,
+      region: row.bucket_location,
+      origin: row.origin,
+      url: plane.addresses.site(row.slug),
+      address: plane.addresses.direct(row.slug),
+      live: deployment ? viewDeployment(plane, deployment, live) : null,
+      createdAt: row.created_at.toISOString(),
+    };
+  });
+}

@@ -1,0 +1,169 @@
+/** What a builder says to the plane, with the token of its attempt. */
+import { pipeline } from 'node:stream/promises';
+import { type LogRequest, phaseSchema, registerSchema, resultSchema } from '../../contract/builder-api.ts';
+import { SphereError } from '../../contract/errors.ts';
+import { batchLimits, maxLineLength, type NewLine } from '../../contract/logs.ts';
+import { manifestSchema, outputLimits, sha256Pattern } from '../../contract/manifest.ts';
+import { routePath } from '../../contract/routes.ts';
+import { logStreams, phases } from '../../contract/words.ts';
+import {
+  type Attempt,
+  enterAttemptPhase,
+  failAttempt,
+  gitCredential,
+  heartbeat,
+  loseAttempt,
+  onAttempt,
+  registerBuilder,
+} from '../attempts.ts';
+import type { Plane } from '../plane.ts';
+import { requestPublication } from '../publications.ts';
+import { parse, type RouteTable } from './mount.ts';
+
+/** The routes of builders. */
+export function buildRoutes(plane: Plane): RouteTable {
+  return {
+    registerBuilder: {
+      async answer({ request, caller, attempt }) {
+        if (caller.kind !== 'bootstrap') throw new Error('this route is for bootstrap tokens');
+        return registerBuilder(plane, attempt(), caller.token, parse(registerSchema, request.body));
+      },
+    },
+    buildSource: {
+      async answer({ response, attempt }) {
+        const source = await onAttempt(plane, attempt(), async (_, row) => row.source);
+        if (source.kind !== 'upload')
+          throw new SphereError('NOT_FOUND', 'this deployment has no uploaded source');
+        const { content, bytes } = await plane.sites.openSource(source.digest);
+        response.type('application/gzip').set('content-length', String(bytes));
+        await pipeline(content, response);
+        return undefined;
+      },
+    },
+    buildCredential: { answer: async ({ attempt }) => ({ token: await gitCredential(plane, attempt()) }) },
+    buildLogs: {
+      body: { json: '8mb' },
+      async answer({ request, attempt }) {
+        const { batch, lines } = checkLogs(request.body);
+        const { deployment, attempt: number } = attempt();
+        return plane.logs.append(deployment, { attempt: number, batch }, lines);
+      },
+    },
+    buildPhase: {
+      async answer({ request, attempt }) {
+        const body = parse(phaseSchema, request.body);
+        await enterAttemptPhase(plane, attempt(), {
+          phase: body.phase,
+          ...(body.detections ? { detections: body.detections } : {}),
+        });
+        return {};
+      },
+    },
+    buildHeartbeat: {
+      async answer({ attempt }) {
+        await heartbeat(plane, attempt());
+        return {};
+      },
+    },
+    buildManifest: {
+      body: { json: '32mb' },
+      async answer({ request, attempt }) {
+        const manifest = parse(manifestSchema, request.body);
+        const files = Object.values(manifest.files);
+        checkOutput(files);
+        const { project_slug } = await onAttempt(plane, attempt(), async (_, row) => row);
+        await plane.sites.putManifest(project_slug, attempt().deployment, manifest);
+        const blobs = [...new Set(files.map((file) => file.blob))];
+        const headers = { authorization: request.headers.authorization ?? '' };
+        const missing = await plane.sites.missingBlobs(project_slug, blobs);
+        return {
+          missing: missing.map((blob) => ({
+            blob,
+            url: `${plane.settings.url}${routePath('uploadBlob', { ...attempt(), blob })}`,
+            headers,
+          })),
+        };
+      },
+    },
+    uploadBlob: {
+      body: 'stream',
+      async answer({ request, attempt, parameter }) {
+        const blob = parameter('blob');
+        if (!sha256Pattern.test(blob))
+          throw new SphereError('REQUEST_INVALID', 'the blob is not named by a SHA-256');
+        const { project_slug } = await onAttempt(plane, attempt(), async (_, row) => row);
+        await plane.sites.putBlob(project_slug, blob, request);
+        return {};
+      },
+    },
+    buildResult: {
+      async answer({ request, attempt }) {
+        await takeResult(plane, attempt(), parse(resultSchema, request.body));
+        return {};
+      },
+    },
+  };
+}
+
+async function takeResult(
+  plane: Plane,
+  attempt: Attempt,
+  result: ReturnType<typeof resultSchema.parse>,
+): Promise<void> {
+  if (result.outcome === 'failed') {
+    const { reason, error } = result;
+    if (reason === 'infrastructure') return loseAttempt(plane, attempt, reason, error);
+    return failAttempt(plane, attempt, reason, error);
+  }
+  const { project_slug } = await onAttempt(plane, attempt, async (_, row) => row);
+  const manifest = await plane.sites.getManifest(project_slug, attempt.deployment).catch((cause: unknown) => {
+    throw new SphereError('REQUEST_INVALID', 'the result came before a manifest', { cause });
+  });
+  const blobs = [...new Set(Object.values(manifest.files).map((file) => file.blob))];
+  const missing = await plane.sites.missingBlobs(project_slug, blobs);
+  if (missing.length > 0) {
+    throw new SphereError(
+      'REQUEST_INVALID',
+      `${missing.length} blobs of the manifest have not been uploaded`,
+    );
+  }
+  await requestPublication(plane, attempt, { ...result, manifest });
+}
+
+function checkOutput(files: readonly { bytes: number }[]): void {
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  if (files.length === 0) throw new SphereError('OUTPUT_INVALID', 'the output is empty');
+  if (files.length > outputLimits.files || bytes > outputLimits.bytes) {
+    throw new SphereError('OUTPUT_INVALID', `the output has ${files.length} files and ${bytes} bytes`, {
+      hint: `At most ${outputLimits.files} files and ${outputLimits.bytes} bytes are taken.`,
+    });
+  }
+}
+
+const knownPhases = new Set<string>(phases);
+const knownStreams = new Set<string>(logStreams);
+
+/** Checks a batch by hand: a schema library would cost more per line than everything else that happens to it. */
+function checkLogs(body: unknown): LogRequest {
+  const { batch, lines } = (body ?? {}) as Partial<LogRequest>;
+  const valid =
+    Number.isSafeInteger(batch) &&
+    (batch as number) > 0 &&
+    Array.isArray(lines) &&
+    lines.length <= batchLimits.lines &&
+    lines.every(isLine);
+  if (!valid) throw new SphereError('REQUEST_INVALID', 'the body is not a batch of log lines');
+  return { batch: batch as number, lines };
+}
+
+function isLine(line: unknown): line is NewLine {
+  return (
+    Array.isArray(line) &&
+    line.length === 4 &&
+    Number.isSafeInteger(line[0]) &&
+    knownPhases.has(line[1]) &&
+    knownStreams.has(line[2]) &&
+    typeof line[3] === 'string' &&
+    line[3].length <= maxLineLength
+  );
+}

@@ -1,0 +1,127 @@
+/** Sources and deployments, for accounts. */
+import { once } from 'node:events';
+import { createDeploymentSchema, idempotencyHeader, sourceRequestSchema } from '../../contract/api.ts';
+import { SphereError } from '../../contract/errors.ts';
+import { decodeLines } from '../../contract/logs.ts';
+import { sha256Pattern } from '../../contract/manifest.ts';
+import { routePath } from '../../contract/routes.ts';
+import { cancelDeployment } from '../cancel-deployment.ts';
+import { createDeployment } from '../create-deployment.ts';
+import { isEnded } from '../deployment-status.ts';
+import { findDeployment, liveDeployments, showDeployment, viewDeployment } from '../deployments.ts';
+import { followLog } from '../follow.ts';
+import type { Plane } from '../plane.ts';
+import { findProject } from '../projects.ts';
+import { parse, type RouteContext, type RouteTable } from './mount.ts';
+
+const maxSourceBytes = 2 * 1024 ** 3;
+
+/** The routes of sources and deployments. */
+export function deploymentRoutes(plane: Plane): RouteTable {
+  return {
+    offerSource: {
+      async answer({ request }) {
+        const { digest, bytes } = parse(sourceRequestSchema, request.body);
+        if (bytes > maxSourceBytes) {
+          throw new SphereError(
+            'TOO_LARGE',
+            `the source has ${Math.round(bytes / 1e6)} MB; at most 2,147 MB are taken`,
+            {
+              hint: 'Leave files out with .sphereignore.',
+            },
+          );
+        }
+        if (await plane.sites.hasSource(null, digest)) return { digest };
+        const url = `${plane.settings.url}${routePath('uploadSource', { digest })}`;
+        return { digest, upload: { url, headers: { authorization: request.headers.authorization ?? '' } } };
+      },
+    },
+    uploadSource: {
+      body: 'stream',
+      async answer({ request, parameter }) {
+        const digest = parameter('digest');
+        if (!sha256Pattern.test(digest))
+          throw new SphereError('REQUEST_INVALID', 'the digest is not a SHA-256');
+        await plane.sites.putSource(digest, request);
+        return {};
+      },
+    },
+    createDeployment: {
+      async answer({ request, response, account }) {
+        const key = request.headers[idempotencyHeader];
+        if (typeof key === 'string' && !/^[\x21-\x7e]{1,200}$/.test(key)) {
+          throw new SphereError('REQUEST_INVALID', 'an Idempotency-Key has 1 to 200 printable characters');
+        }
+        const body = parse(createDeploymentSchema, request.body);
+        const answer = await createDeployment(plane, account(), body, key as string | undefined);
+        response.status(answer.outcome === 'created' ? 201 : 200).json(answer);
+        return undefined;
+      },
+    },
+    listDeployments: {
+      async answer({ request, account }) {
+        const { project, limit } = request.query;
+        const most = limit === undefined ? 20 : Number(limit);
+        if (!Number.isInteger(most) || most < 1 || most > 100) {
+          throw new SphereError('REQUEST_INVALID', '"limit" takes a whole number from 1 to 100');
+        }
+        let query = plane.database.query
+          .selectFrom('deployments')
+          .selectAll()
+          .where('account_id', '=', account())
+          .orderBy('created_at', 'desc')
+          .orderBy('order', 'desc')
+          .limit(most);
+        if (typeof project === 'string') {
+          query = query.where('project_id', '=', (await findProject(plane, account(), project)).id);
+        }
+        const rows = await query.execute();
+        const live = await liveDeployments(plane.database.query, [
+          ...new Set(rows.map((row) => row.project_id)),
+        ]);
+        return { deployments: rows.map((row) => viewDeployment(plane, row, live)) };
+      },
+    },
+    getDeployment: {
+      async answer({ account, parameter }) {
+        return showDeployment(plane, await findDeployment(plane.database.query, account(), parameter('id')));
+      },
+    },
+    cancelDeployment: {
+      async answer({ account, parameter }) {
+        return showDeployment(plane, await cancelDeployment(plane, account(), parameter('id')));
+      },
+    },
+    deploymentLogs: { answer: (context) => streamLogs(plane, context) },
+  };
+}
+
+/** The log as NDJSON objects: `?after=` a seq, `?follow=1` until the end. */
+async function streamLogs(
+  plane: Plane,
+  { request, response, account, parameter }: RouteContext,
+): Promise<undefined> {
+  const row = await findDeployment(plane.database.query, account(), parameter('id'));
+  const after = request.query.after === undefined ? 0 : Number(request.query.after);
+  if (!Number.isSafeInteger(after) || after < 0) {
+    throw new SphereError('REQUEST_INVALID', '"after" takes the number of a line');
+  }
+  if (isEnded(row.deployment_status)) await plane.logs.end(row.id);
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  response.type('application/x-ndjson');
+  const wait = request.query.follow === '1';
+  for await (const batch of followLog(plane.logs, row.id, after, {
+    maxBatchBytes: 256 * 1024,
+    stop: gone.signal,
+    wait,
+  })) {
+    const text = decodeLines(batch.lines)
+      .map((line) => `${JSON.stringify(line)}\n`)
+      .join('');
+    if (!response.write(text) && !gone.signal.aborted)
+      await Promise.race([once(response, 'drain'), once(response, 'close')]);
+  }
+  response.end();
+  return undefined;
+}

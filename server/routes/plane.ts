@@ -1,0 +1,58 @@
+/** The plane itself: health, status, stop, prune. */
+import { type PlaneStatus, stopPlaneSchema } from '../../contract/api.ts';
+import { SphereError } from '../../contract/errors.ts';
+import { version } from '../../contract/version.ts';
+import type { Plane } from '../plane.ts';
+import { type PruneDirectories, prune } from '../prune.ts';
+import { parse, type RouteTable } from './mount.ts';
+
+export type PlaneRoutesOptions = {
+  dataDirectory: string;
+  startedAt: string;
+  directories: PruneDirectories;
+  /** Ends this process in order, after the answer has been sent. */
+  shutDown(): void;
+};
+
+/** The routes of the plane itself. */
+export function planeRoutes(plane: Plane, options: PlaneRoutesOptions): RouteTable {
+  const runningBuilds = () =>
+    plane.database.query
+      .selectFrom('deployments')
+      .select(['id', 'project_slug'])
+      .where('deployment_status', '=', 'building')
+      .execute();
+  return {
+    health: { answer: async () => ({ status: 'ok', version }) },
+    plane: {
+      async answer(): Promise<PlaneStatus> {
+        const builds = await runningBuilds();
+        return {
+          status: 'ok',
+          version,
+          pid: process.pid,
+          url: plane.settings.url,
+          dataDirectory: options.dataDirectory,
+          startedAt: options.startedAt,
+          runningBuilds: builds.map((row) => ({ deployment: row.id, project: row.project_slug })),
+          memory: process.memoryUsage.rss(),
+        };
+      },
+    },
+    stopPlane: {
+      async answer({ request, response }) {
+        const { ifIdle } = parse(stopPlaneSchema, request.body);
+        const builds = ifIdle ? await runningBuilds() : [];
+        if (builds.length > 0) {
+          throw new SphereError('PLANE_BUSY', `${builds.length} builds are running`, {
+            hint: 'Wait for them, or cancel them with `sphere cancel`.',
+            details: builds.map((row) => `${row.project_slug} ${row.id}`),
+          });
+        }
+        response.on('finish', options.shutDown);
+        return {};
+      },
+    },
+    prune: { answer: () => prune(plane, options.directories) },
+  };
+}

@@ -1,0 +1,35 @@
+/** Projects and rollback, for accounts. */
+import { rollbackSchema } from '../../contract/api.ts';
+import type { Plane } from '../plane.ts';
+import { findProject, showProjects } from '../projects.ts';
+import { rollback } from '../rollback.ts';
+import { parse, type RouteTable } from './mount.ts';
+
+/** The routes of projects. */
+export function projectRoutes(plane: Plane): RouteTable {
+  return {
+    listProjects: {
+      async answer({ account }) {
+        const rows = await plane.database.query
+          .selectFrom('projects')
+          .selectAll()
+          .where('account_id', '=', account())
+          .orderBy('slug')
+          .execute();
+        return { projects: await showProjects(plane, rows) };
+      },
+    },
+    getProject: {
+      async answer({ account, parameter }) {
+        const row = await findProject(plane, account(), parameter('slug'));
+        return (await showProjects(plane, [row]))[0];
+      },
+    },
+    rollback: {
+      async answer({ request, account, parameter }) {
+        const { deployment } = parse(rollbackSchema, request.body ?? {});
+        return rollback(plane, account(), parameter('slug'), deployment);
+      },
+    },
+  };
+}

@@ -1,0 +1,119 @@
+/** Socket.IO: followers of logs, on `/v1/socket`. */
+import type { Server as HttpServer, IncomingMessage } from 'node:http';
+import { Server, type Socket } from 'socket.io';
+import { SphereError } from '../contract/errors.ts';
+import {
+  type ClientEvents,
+  type FollowAnswer,
+  type FollowRequest,
+  followLimits,
+  followPath,
+  type PlaneEvents,
+} from '../contract/logs.ts';
+import type { Callers } from './callers.ts';
+import { isEnded } from './deployment-status.ts';
+import { findDeployment } from './deployments.ts';
+import { createSignal, followLog } from './follow.ts';
+import type { Plane } from './plane.ts';
+
+type FollowerSocket = Socket<ClientEvents, PlaneEvents, Record<string, never>, { account: string }>;
+
+/** The most logs that one connection follows at a time. */
+const maxFollowed = 8;
+
+/** Attaches to `server`. `isApi` says whether a request's Host is the API's own. */
+export function attachSockets(
+  server: HttpServer,
+  plane: Plane,
+  callers: Callers,
+  isApi: (request: IncomingMessage) => boolean,
+): { close(): Promise<void> } {
+  const io = new Server<ClientEvents, PlaneEvents, Record<string, never>, { account: string }>(server, {
+    path: followPath,
+    transports: ['websocket'],
+    serveClient: false,
+    // Log text goes over loopback or through a proxy that compresses; here it would cost the CPU of the build.
+    perMessageDeflate: false,
+    maxHttpBufferSize: 64 * 1024,
+    allowRequest: (request, decide) => decide(null, isApi(request)),
+  });
+  io.use((socket, next) => {
+    const { token } = socket.handshake.auth as { token?: unknown };
+    const account = typeof token === 'string' ? callers.accountOf(token) : null;
+    if (account === null) return next(new Error('NOT_SIGNED_IN'));
+    socket.data.account = account;
+    next();
+  });
+  io.on('connection', (socket) => serveFollower(plane, socket));
+  return { close: () => new Promise((resolve) => void io.close(() => resolve())) };
+}
+
+function serveFollower(plane: Plane, socket: FollowerSocket): void {
+  const followed = new Set<string>();
+  const gone = new AbortController();
+  socket.on('disconnect', () => gone.abort());
+  socket.on('follow', async (request, answer) => {
+    if (typeof answer !== 'function') return;
+    try {
+      const { deployment, after } = checkFollow(request);
+      if (followed.has(deployment) || followed.size >= maxFollowed) {
+        throw new SphereError('REQUEST_INVALID', 'this connection follows that log, or too many, already');
+      }
+      followed.add(deployment);
+      const row = await findDeployment(plane.database.query, socket.data.account, deployment);
+      if (isEnded(row.deployment_status)) await plane.logs.end(deployment);
+      answer({ ok: true });
+      await sendLog(plane, socket, deployment, after, gone.signal);
+      followed.delete(deployment);
+    } catch (error) {
+      if (!(error instanceof SphereError)) plane.report('following a log failed', error);
+      const known = error instanceof SphereError ? error : new SphereError('INTERNAL', 'the plane met a bug');
+      answer({ ok: false, error: known.toBody() } satisfies FollowAnswer);
+    }
+  });
+}
+
+function checkFollow(request: unknown): FollowRequest {
+  const { deployment, after } = (request ?? {}) as Partial<FollowRequest>;
+  if (typeof deployment === 'string' && Number.isSafeInteger(after) && (after as number) >= 0) {
+    return { deployment, after: after as number };
+  }
+  throw new SphereError(
+    'REQUEST_INVALID',
+    '"follow" takes a deployment and the number of the last line that is known',
+  );
+}
+
+/** Sends batches, at most a window of them unacknowledged, then the end once all have been taken. */
+async function sendLog(
+  plane: Plane,
+  socket: FollowerSocket,
+  deployment: string,
+  after: number,
+  stop: AbortSignal,
+): Promise<void> {
+  const taken = createSignal();
+  stop.addEventListener('abort', taken.raise);
+  let underway = 0;
+  const room = async (most: number) => {
+    while (underway > most && !stop.aborted) await taken.wait();
+  };
+  const log = followLog(plane.logs, deployment, after, { maxBatchBytes: followLimits.maxBatchBytes, stop });
+  for (;;) {
+    const next = await log.next();
+    if (stop.aborted) break;
+    if (next.done) {
+      await room(0);
+      if (!stop.aborted) socket.emit('end', deployment, next.value);
+      break;
+    }
+    underway++;
+    socket.emit('batch', deployment, next.value, () => {
+      underway--;
+      taken.raise();
+    });
+    await room(followLimits.window - 1);
+  }
+  await log.return(0);
+  stop.removeEventListener('abort', taken.raise);
+}
