@@ -1,0 +1,231 @@
+/** Puts the embedded plane of one data directory together: lock, adapters, app, listen, work. */
+import { join } from 'node:path';
+import type { Kysely } from 'kysely';
+import { SphereError } from '../contract/errors.ts';
+import { version } from '../contract/version.ts';
+import { LOCAL_REGION } from '../contract/words.ts';
+import { packageRoot } from '../files/package-root.ts';
+import { createDiskLogStore } from './adapters/disk-log-store.ts';
+import { createDiskSiteStore } from './adapters/disk-site-store.ts';
+import { createProcessRunner, type ProcessRunnerOptions } from './adapters/process-runner.ts';
+import { createApp, createHttpServer } from './app.ts';
+import { createCallers, EMBEDDED_ACCOUNT } from './callers.ts';
+import type { ServerConfig } from './config.ts';
+import {
+  dataPaths,
+  makeDataDirectory,
+  readKey,
+  readPort,
+  removePlaneFile,
+  writePlaneFile,
+  writePort,
+} from './data-directory.ts';
+import { openEmbeddedDatabase } from './database/embedded.ts';
+import type { Tables } from './database/tables.ts';
+import { lockDirectory } from './directory-lock.ts';
+import { createKeys, newId } from './keys.ts';
+import { closeServer, createSiteListeners, listenForPlane } from './listeners.ts';
+import type { Plane } from './plane.ts';
+import type { BuildRunner } from './ports.ts';
+import { createSiteHandler } from './sites/serve.ts';
+import { startWorkLoop, type WorkLoop } from './work-loop.ts';
+
+export type RunningServer = {
+  url: string;
+  home: string;
+  /** Why the address is another one than before, where it is. */
+  notice: string | null;
+  /** Resolves when the plane has ended, by `stop` or by its API. */
+  ended: Promise<void>;
+  /** Ends in order. Builds that run go on and are taken up by the next start. */
+  stop(): Promise<void>;
+};
+
+/** How long an orderly end may take, in milliseconds. */
+const stopWithinMs = 10_000;
+
+/** What a test may replace. */
+export type PlaneParts = { builds(options: ProcessRunnerOptions): BuildRunner };
+
+/**
+ * Starts the embedded plane of `config.home`. Answers `held` when another process serves it already. Throws
+ * `PORT_TAKEN`. `log` takes one line for people.
+ */
+export async function openPlane(
+  config: ServerConfig,
+  log: (line: string) => void,
+  parts: PlaneParts = { builds: createProcessRunner },
+): Promise<RunningServer | { held: { pid: number; home: string } }> {
+  await makeDataDirectory(config.home);
+  const lock = await lockDirectory(config.home);
+  if ('heldBy' in lock) return { held: { pid: lock.heldBy.pid, home: config.home } };
+  const closers: (() => Promise<void>)[] = [() => lock.release()];
+  try {
+    return await open(config, log, closers, parts);
+  } catch (error) {
+    await closeAll(closers, log);
+    throw error;
+  }
+}
+
+async function open(
+  config: ServerConfig,
+  log: (line: string) => void,
+  closers: (() => Promise<void>)[],
+  parts: PlaneParts,
+): Promise<RunningServer> {
+  const startedAt = new Date().toISOString();
+  const paths = dataPaths(config.home);
+  const report = (message: string, error?: unknown) => log(describe(message, error));
+  const root = packageRoot();
+
+  let app: ReturnType<typeof createApp> | undefined;
+  const server = createHttpServer((request, response) => {
+    if (app) return app.answer(request, response);
+    response.writeHead(503, { 'retry-after': '1' }).end();
+  });
+  const storedPort = await readPort(config.home);
+  const { port, moved } = await listenForPlane(server, config.port, storedPort);
+  closers.push(() => closeServer(server));
+  const url = `http://127.0.0.1:${port}`;
+
+  const database = await openEmbeddedDatabase({
+    directory: paths.database,
+    backups: paths.backups,
+    assets: join(root, 'dist', 'pglite'),
+  });
+  closers.push(() => database.close());
+  await ensureAccount(database.query);
+  const logs = createDiskLogStore(paths.logs, { maxBytes: config.maxLogBytes });
+  closers.push(() => logs.close());
+  const sites = createDiskSiteStore(paths.sites);
+  const serveSite = createSiteHandler({
+    find: (slug) => sites.site(slug),
+    blobFile: (project, blob) => sites.blobFile(project, blob),
+    compressedDirectory: paths.compressed,
+    report: (error) => report('serving a site failed', error),
+  });
+  const listeners = createSiteListeners(serveSite, () => port);
+  closers.push(() => listeners.close());
+
+  let loop: WorkLoop | undefined;
+  const plane: Plane = {
+    id: newId('pln'),
+    database,
+    logs,
+    sites,
+    builds: parts.builds({
+      builderFile: join(root, 'dist', 'builder', 'main.cjs'),
+      buildsDirectory: paths.builds,
+      cacheDirectory: paths.cache,
+      planeUrl: url,
+      environment: config.environment,
+    }),
+    keys: createKeys(await readKey(config.home)),
+    settings: {
+      maxBuilds: config.maxBuilds,
+      timeLimitMs: config.timeLimitMs,
+      leaseMs: 30_000,
+      allowLocalRepository: true,
+      url,
+    },
+    addresses: {
+      site: (slug) => `http://${slug}.localhost:${port}/`,
+      direct: (slug) => `http://127.0.0.1:${listeners.portOf(slug) ?? port}/`,
+      open: (slug, wanted) => listeners.open(slug, wanted),
+    },
+    now: Date.now,
+    wake: () => loop?.wake(),
+    report,
+  };
+  await openSites(plane);
+
+  let shutDown = () => {};
+  const asked = new Promise<void>((resolve) => {
+    shutDown = resolve;
+  });
+  const callers = createCallers(plane);
+  app = createApp(plane, callers, serveSite, {
+    dataDirectory: config.home,
+    startedAt,
+    directories: {
+      sites: paths.sites,
+      builds: paths.builds,
+      cache: paths.cache,
+      compressed: paths.compressed,
+    },
+    shutDown,
+  });
+  const sockets = app.attach(server);
+  closers.push(() => sockets.close());
+  loop = startWorkLoop(plane);
+  const { stop } = loop;
+  closers.push(() => stop());
+  await writePort(config.home, port);
+  await writePlaneFile(config.home, { url, token: plane.keys.accountToken, pid: process.pid, version });
+  closers.push(() => removePlaneFile(config.home));
+
+  const ended = asked.then(() => closeAll(closers, log));
+  return {
+    url,
+    home: config.home,
+    notice: moved
+      ? `port ${storedPort} is taken by another program: the sites have moved to port ${port}`
+      : null,
+    ended,
+    async stop() {
+      shutDown();
+      await ended;
+    },
+  };
+}
+
+async function ensureAccount(query: Kysely<Tables>): Promise<void> {
+  await query
+    .insertInto('accounts')
+    .values({ id: EMBEDDED_ACCOUNT, name: 'this machine', created_at: new Date() })
+    .onConflict((conflict) => conflict.column('id').doNothing())
+    .execute();
+}
+
+/** Every site that was served before is served again, on its own port too. */
+async function openSites(plane: Plane): Promise<void> {
+  const { query } = plane.database;
+  const projects = await query
+    .selectFrom('projects')
+    .select(['id', 'slug', 'port', 'bucket_location'])
+    .where('bucket_location', '=', LOCAL_REGION)
+    .execute();
+  for (const { id, slug, port } of projects) {
+    const now = await plane.addresses.open(slug, port);
+    if (now !== port) await query.updateTable('projects').set({ port: now }).where('id', '=', id).execute();
+    await query
+      .updateTable('deployments')
+      .set({ deployment_url: plane.addresses.site(slug) })
+      .where('project_id', '=', id)
+      .where('deployment_url', '<>', plane.addresses.site(slug))
+      .execute();
+  }
+}
+
+/** Closes in reverse, under a deadline, and goes on when one closer fails. */
+async function closeAll(closers: (() => Promise<void>)[], log: (line: string) => void): Promise<void> {
+  const all = (async () => {
+    for (const close of closers.splice(0).reverse()) {
+      await close().catch((error: unknown) => log(describe('closing failed', error)));
+    }
+  })();
+  let timer: NodeJS.Timeout | undefined;
+  const deadline = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, stopWithinMs);
+  });
+  await Promise.race([all, deadline]);
+  clearTimeout(timer);
+}
+
+function describe(message: string, error?: unknown): string {
+  const time = new Date().toISOString();
+  if (error === undefined) return `${time} ${message}`;
+  if (error instanceof SphereError) return `${time} ${message}: ${error.code} ${error.message}`;
+  return `${time} ${message}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}
