@@ -93,8 +93,13 @@ function isBase64Hash(text: string, code: boolean): boolean {
   return !text.split(/[-_]/).every(isReadable);
 }
 
-/** A word, words in camel case, an abbreviation, each perhaps with a number: `Photo2`, `DropDown`, `IMG2024`. */
+/** A number, an abbreviation, a word or two in camel case, perhaps with a number: `Photo2`, `DropDown`, `IMG2024`. */
 function isReadable(text: string): boolean {
-  if (/^[A-Z]*\d*$/.test(text)) return true;
-  return /^[a-z]*(?:(?:[A-Z][a-z]+){0,2}|(?:[A-Z][a-z]{2,})+)\d*$/.test(text);
+  if (/^\d+$/.test(text)) return true;
+  if (text.length < 3) return false;
+  if (/^[A-Z]+\d*$/.test(text)) return true;
+  const words = /^[a-z]*(?:(?:[A-Z][a-z]+){0,2}|(?:[A-Z][a-z]{2,})+)\d*$/.test(text);
+  return (
+    words && (text.match(/[A-Z]?[a-z]+/g) ?? []).every((word) => word.length < 3 || /[aeiouy]/i.test(word))
+  );
 }
