@@ -1,5 +1,4 @@
 /** The plane's own work: stop what was asked to stop, watch builders, publish, and start what is queued. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { liveness } from '../contract/builder-api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { claimNext, failAttempt, loseAttempt, startBuilder } from './attempts.ts';
@@ -27,7 +26,6 @@ export type WorkLoop = {
 export function startWorkLoop(plane: Plane): WorkLoop {
   let signal = withResolvers();
   let stopped = false;
-  const abort = new AbortController();
   /** Work that may take long runs beside the loop, one piece per name. */
   const running = new Map<string, Promise<void>>();
   const beside = (name: string, work: () => Promise<void>) => {
@@ -54,11 +52,7 @@ export function startWorkLoop(plane: Plane): WorkLoop {
         return true;
       });
       if (stopped) break;
-      if (busy)
-        await Promise.race([
-          signal.promise,
-          delay(tickMs, undefined, { signal: abort.signal }).catch(() => {}),
-        ]);
+      if (busy) await orAfter(tickMs, signal.promise);
       else {
         await signal.promise;
         lastLook = plane.now();
@@ -71,11 +65,22 @@ export function startWorkLoop(plane: Plane): WorkLoop {
     wake: () => signal.resolve(),
     async stop() {
       stopped = true;
-      abort.abort();
       signal.resolve();
       await finished;
     },
   };
+}
+
+/** Resolves with `promise`, or after `ms`. */
+async function orAfter(ms: number, promise: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([
+    promise,
+    new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, ms);
+    }),
+  ]);
+  clearTimeout(timer);
 }
 
 /** A promise and what resolves it (`Promise.withResolvers` came with Node 22). */
