@@ -1,0 +1,208 @@
+/** The plane's REST interface as functions. */
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+// Types only: the module itself would load zod, which takes longer than a deployment of what is live already.
+import type {
+  CreateDeployment,
+  CreateDeploymentAnswer,
+  Deployment,
+  DeploymentList,
+  Health,
+  idempotencyHeader,
+  PlaneStatus,
+  Project,
+  ProjectList,
+  PruneAnswer,
+  RollbackAnswer,
+  SourceAnswer,
+} from '../contract/api.ts';
+import { type ErrorBody, errorCodes, SphereError } from '../contract/errors.ts';
+import { type RouteName, routePath, routes } from '../contract/routes.ts';
+import { createHttpClient, type HttpClient, readText } from './http.ts';
+
+/** Where a plane answers. */
+export type PlaneAddress = { url: string; token: string };
+
+/** Every function throws the plane's own SphereError, or PLANE_UNREACHABLE when there was no answer. */
+export type Api = {
+  health(timeoutMs?: number): Promise<Health>;
+  planeStatus(): Promise<PlaneStatus>;
+  stopPlane(ifIdle: boolean): Promise<void>;
+  prune(): Promise<PruneAnswer>;
+  offerSource(source: { digest: string; bytes: number }): Promise<SourceAnswer>;
+  /** `open` gives the tar.gz; it is called again for every further try. */
+  uploadSource(upload: NonNullable<SourceAnswer['upload']>, open: () => Readable): Promise<void>;
+  createDeployment(request: CreateDeployment): Promise<CreateDeploymentAnswer>;
+  getDeployment(id: string): Promise<Deployment>;
+  listDeployments(query: { project?: string; limit?: number }): Promise<Deployment[]>;
+  cancelDeployment(id: string): Promise<Deployment>;
+  /** The lines that are stored after seq `after`, as NDJSON. */
+  readLogs(id: string, after: number): Promise<Readable>;
+  listProjects(): Promise<Project[]>;
+  getProject(slug: string): Promise<Project>;
+  rollback(slug: string, deployment?: string): Promise<RollbackAnswer>;
+  close(): void;
+};
+
+type Request = {
+  parameters?: Record<string, string>;
+  query?: Record<string, string | number | undefined>;
+  body?: unknown;
+  headers?: Record<string, string>;
+  /** Repeating it changes nothing, so it may be sent again when it is not known whether it arrived. */
+  repeatable: boolean;
+  timeoutMs?: number;
+};
+
+const keyHeader: typeof idempotencyHeader = 'idempotency-key';
+const answerTimeoutMs = 30_000;
+/** Waits before the further tries. */
+const backoffMs = [100, 400, 1500];
+
+export function createApi(plane: PlaneAddress, client: HttpClient = createHttpClient()): Api {
+  const call = (name: RouteName, request: Request) => send(client, plane, name, request);
+  const json = async <T>(name: RouteName, request: Request): Promise<T> =>
+    JSON.parse(await readText(await call(name, request))) as T;
+
+  return {
+    health: (timeoutMs = 2_000) => json('health', { repeatable: false, timeoutMs }),
+    planeStatus: () => json('plane', { repeatable: true }),
+    stopPlane: async (ifIdle) => {
+      (await call('stopPlane', { body: { ifIdle }, repeatable: false })).resume();
+    },
+    prune: () => json('prune', { body: {}, repeatable: false, timeoutMs: 10 * 60_000 }),
+    offerSource: (source) => json('offerSource', { body: source, repeatable: true }),
+    uploadSource: (upload, open) => uploadSource(client, plane, upload, open),
+    createDeployment: (body) =>
+      json('createDeployment', { body, repeatable: true, headers: { [keyHeader]: randomUUID() } }),
+    getDeployment: (id) => json('getDeployment', { parameters: { id }, repeatable: true }),
+    listDeployments: async (query) =>
+      (await json<DeploymentList>('listDeployments', { query, repeatable: true })).deployments,
+    cancelDeployment: (id) => json('cancelDeployment', { parameters: { id }, repeatable: true }),
+    readLogs: (id, after) =>
+      call('deploymentLogs', { parameters: { id }, query: { after }, repeatable: true }),
+    listProjects: async () => (await json<ProjectList>('listProjects', { repeatable: true })).projects,
+    getProject: (slug) => json('getProject', { parameters: { slug }, repeatable: true }),
+    // Without an id, a second rollback would go back one deployment further.
+    rollback: (slug, deployment) =>
+      json('rollback', {
+        parameters: { slug },
+        body: deployment === undefined ? {} : { deployment },
+        repeatable: deployment !== undefined,
+        timeoutMs: 5 * 60_000,
+      }),
+    close: () => client.close(),
+  };
+}
+
+async function send(
+  client: HttpClient,
+  plane: PlaneAddress,
+  name: RouteName,
+  request: Request,
+): Promise<IncomingMessage> {
+  const url = new URL(routePath(name, request.parameters), plane.url);
+  for (const [key, value] of Object.entries(request.query ?? {})) {
+    if (value !== undefined) url.searchParams.set(key, String(value));
+  }
+  const headers: Record<string, string> = { accept: 'application/json', ...request.headers };
+  if (routes[name].principal !== 'nobody') headers.authorization = `Bearer ${plane.token}`;
+  if (request.body !== undefined) headers['content-type'] = 'application/json';
+  return retrying(plane, request.repeatable, async () => {
+    const answer = await client.send({
+      method: routes[name].method.toUpperCase(),
+      url: url.href,
+      headers,
+      timeoutMs: request.timeoutMs ?? answerTimeoutMs,
+      ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
+    });
+    return expectSuccess(answer);
+  });
+}
+
+async function uploadSource(
+  client: HttpClient,
+  plane: PlaneAddress,
+  upload: NonNullable<SourceAnswer['upload']>,
+  open: () => Readable,
+): Promise<void> {
+  const url = new URL(upload.url, plane.url);
+  const headers: Record<string, string> = { 'content-type': 'application/gzip', ...upload.headers };
+  // The token goes to the plane and to nobody else.
+  if (url.origin === new URL(plane.url).origin) headers.authorization ??= `Bearer ${plane.token}`;
+  await retrying(plane, true, async () => {
+    const content = open();
+    // What made the content break off says more than the broken connection that follows from it.
+    let broken: unknown;
+    content.once('error', (error) => {
+      broken = error;
+    });
+    try {
+      const call = { method: 'PUT', url: url.href, headers, body: content, timeoutMs: 5 * 60_000 };
+      (await expectSuccess(await client.send(call))).resume();
+    } catch (error) {
+      throw broken ?? error;
+    }
+  });
+}
+
+/** Runs `attempt` again after failures that may pass: always when nothing was sent, else when it is `repeatable`. */
+async function retrying<T>(plane: PlaneAddress, repeatable: boolean, attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (error instanceof SphereError && error.code !== 'PLANE_UNREACHABLE') throw error;
+      const wait = backoffMs[tries];
+      const neverSent = codeOf(error) === 'ECONNREFUSED';
+      // A plane that refuses connections is not there: whoever can start it should do so now.
+      if (wait === undefined || neverSent || !repeatable) throw unreachable(plane, error);
+      await sleep(wait);
+    }
+  }
+}
+
+async function expectSuccess(answer: IncomingMessage): Promise<IncomingMessage> {
+  const status = answer.statusCode ?? 0;
+  if (status >= 200 && status < 300) return answer;
+  const text = await readText(answer);
+  const body = errorBody(text);
+  if (body) throw SphereError.fromBody(body);
+  // A proxy answered in the plane's place.
+  const seen = `HTTP ${status}${text.trim() ? `: ${text.trim().slice(0, 200)}` : ''}`;
+  throw new SphereError(
+    status === 502 || status === 503 || status === 504 ? 'PLANE_UNREACHABLE' : 'INFRASTRUCTURE',
+    `The address of the control plane answered with something that is not Sphere's: ${seen}.`,
+    { hint: 'Check the address in SPHERE_URL.' },
+  );
+}
+
+function errorBody(text: string): ErrorBody | null {
+  try {
+    const { error } = JSON.parse(text) as { error?: ErrorBody };
+    if (typeof error?.code !== 'string' || typeof error.message !== 'string') return null;
+    // A newer plane may know codes that this CLI does not.
+    return errorCodes.includes(error.code) ? error : { ...error, code: 'INTERNAL' };
+  } catch {
+    return null;
+  }
+}
+
+function unreachable(plane: PlaneAddress, cause: unknown): SphereError {
+  if (cause instanceof SphereError) return cause;
+  if (!(cause instanceof Error) || codeOf(cause) === undefined) throw cause;
+  return new SphereError(
+    'PLANE_UNREACHABLE',
+    `The control plane at ${plane.url} does not answer: ${cause.message}.`,
+    {
+      hint: 'Check the address and the network, or see `sphere server status`.',
+      cause,
+    },
+  );
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+}

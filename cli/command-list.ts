@@ -1,0 +1,69 @@
+/** Every command, in the order of the help. A new command is a file in commands/ and an entry here. */
+import type { CommandEntry } from './command.ts';
+
+const deploying = 'Deploy:';
+const looking = 'Look:';
+const serving = 'The plane on this machine:';
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'deploy',
+    summary: 'build a directory or repository and publish it',
+    group: deploying,
+    load: () => import('./commands/deploy.ts'),
+  },
+  {
+    name: 'init',
+    summary: 'write a sphere.json',
+    group: deploying,
+    load: () => import('./commands/init.ts'),
+  },
+  {
+    name: 'cancel',
+    summary: 'cancel a deployment that has not ended',
+    group: deploying,
+    load: () => import('./commands/cancel.ts'),
+  },
+  {
+    name: 'rollback',
+    summary: 'make an earlier deployment live again',
+    group: deploying,
+    load: () => import('./commands/rollback.ts'),
+  },
+  {
+    name: 'logs',
+    summary: "print a deployment's log",
+    group: looking,
+    load: () => import('./commands/logs.ts'),
+  },
+  {
+    name: 'inspect',
+    summary: 'show everything about a deployment',
+    group: looking,
+    load: () => import('./commands/inspect.ts'),
+  },
+  {
+    name: 'ls',
+    summary: 'list projects, or the deployments of one',
+    group: looking,
+    load: () => import('./commands/ls.ts'),
+  },
+  {
+    name: 'open',
+    summary: 'open the site in the browser',
+    group: looking,
+    load: () => import('./commands/open.ts'),
+  },
+  {
+    name: 'server',
+    summary: 'run the control plane on this machine',
+    group: serving,
+    load: () => import('./commands/server.ts'),
+  },
+  {
+    name: 'prune',
+    summary: 'free disk space that nothing needs',
+    group: serving,
+    load: () => import('./commands/prune.ts'),
+  },
+];

@@ -1,0 +1,44 @@
+/** What a command is, and what it is given. */
+import type { Command } from 'commander';
+import type { Environment } from './config.ts';
+import type { Interrupt } from './interrupt.ts';
+import type { Output } from './output.ts';
+import type { Prompts } from './prompts.ts';
+
+export type Context = {
+  environment: Environment;
+  /** Where the command was started, or what `--cwd` says; absolute. */
+  directory: string;
+  output: Output;
+  /** Null where nobody can answer: no terminal, CI, `--yes` or `--json`. */
+  prompts: Prompts | null;
+  /** `--yes`: every question is answered with yes. */
+  yes: boolean;
+  interrupt: Interrupt;
+};
+
+/** What a command comes to: `json` with `--json`, else `text`, on stdout. */
+export type Result = {
+  json: unknown;
+  /** Without the last line break; null prints nothing. */
+  text: string | null;
+};
+
+/** A null result: the command has written its result itself. */
+export type Run = (context: Context, args: string[], options: never) => Promise<Result | null>;
+
+/** One file of `commands/`. It loads what it needs inside `run`, so that help loads nothing. */
+export type CommandFile = {
+  /** Adds arguments, options and examples. */
+  define(command: Command): void;
+  run: Run;
+  subcommands?: readonly { name: string; summary: string; run: Run }[];
+};
+
+/** An entry of the list of commands. */
+export type CommandEntry = {
+  name: string;
+  summary: string;
+  group: string;
+  load(): Promise<{ command: CommandFile }>;
+};

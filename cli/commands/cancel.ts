@@ -1,0 +1,19 @@
+/** `sphere cancel` */
+import type { CommandFile } from '../command.ts';
+
+export const command: CommandFile = {
+  define(command) {
+    command
+      .argument('[id]', 'a deployment; without one, the newest of this project that has not ended')
+      .option('--slug, --project <slug>', 'the newest of this project');
+  },
+  async run(context, [id], options: { project?: string }) {
+    const { findDeployment, openPlane } = await import('../session.ts');
+    const plane = await openPlane(context);
+    // With an id, the plane alone says whether there is such a deployment.
+    const wanted = id ?? (await findDeployment(context, plane, { id, flags: options, unfinished: true })).id;
+    const deployment = await plane.api.cancelDeployment(wanted);
+    context.output.note(`Cancelled ${deployment.id} of ${deployment.project}.`);
+    return { json: deployment, text: deployment.id };
+  },
+};

@@ -1,0 +1,45 @@
+/** `sphere init` */
+import type { CommandFile } from '../command.ts';
+
+export const command: CommandFile = {
+  define(command) {
+    command
+      .option('--slug, --project <slug>', 'the name of the site and of its host')
+      .addHelpText('after', '\nA sphere.json that is there is not overwritten without asking, or --yes.');
+  },
+  async run(context, _args, options: { project?: string }) {
+    const { existsSync, writeFileSync } = await import('node:fs');
+    const { join } = await import('node:path');
+    const { SphereError } = await import('../../contract/errors.ts');
+    const { slugify, slugProblem } = await import('../slug.ts');
+    const { configurationName, readFacts } = await import('../directory.ts');
+
+    const file = join(context.directory, configurationName);
+    if (existsSync(file) && !context.yes) {
+      const overwrite = await context.prompts?.confirm(
+        `${configurationName} is there already. Overwrite it?`,
+      );
+      if (!overwrite) {
+        throw new SphereError('INPUT_NEEDED', `${file} is there already, and was left as it is.`, {
+          hint: 'Overwrite it with --yes.',
+        });
+      }
+    }
+    const facts = readFacts(context.directory);
+    const derived = slugify(facts.packageName ?? '') ?? slugify(facts.directoryName);
+    const slug =
+      options.project ??
+      (context.prompts ? await context.prompts.slug('What should the site be called?', derived) : derived);
+    const problem = slug === null ? null : slugProblem(slug);
+    if (problem !== null) throw new SphereError('USAGE', `--slug: ${problem}.`);
+    const configuration = { $schema: schemaPath, ...(slug === null ? {} : { slug }) };
+    writeFileSync(file, `${JSON.stringify(configuration, null, 2)}\n`);
+    context.output.note(
+      `Wrote ${file}. Your editor knows its keys where Sphere is a development dependency.`,
+    );
+    return { json: { file, configuration }, text: file };
+  },
+};
+
+/** Where editors find the schema of the version that the project uses. */
+const schemaPath = './node_modules/@deploy-sphere/cli/schema/sphere.schema.json';

@@ -1,0 +1,87 @@
+/** `sphere server`, and its `status` and `stop` */
+import type { CommandFile, Context, Result } from '../command.ts';
+
+export const command: CommandFile = {
+  define(command) {
+    command
+      .option('--port <port>', 'the port to listen on; default: the one it had before, else any')
+      .addHelpText('after', '\nWithout a subcommand the plane runs in the foreground until Ctrl-C.');
+  },
+  run: serve,
+  subcommands: [
+    { name: 'status', summary: 'show whether the plane runs, and what it does', run: status },
+    { name: 'stop', summary: 'stop the plane; builds that run go on when it is back', run: stop },
+  ],
+};
+
+async function serve(context: Context, _args: string[], options: { port?: string }): Promise<Result | null> {
+  const port = options.port === undefined ? undefined : await readPort(options.port);
+  const { output, environment } = context;
+  const { startServer } = await import('../../server/main.ts');
+  const server = await startServer({ port, home: environment.home }, output.note);
+  if ('held' in server) {
+    output.note(`Process ${server.held.pid} serves ${server.held.home} already.`);
+    return null;
+  }
+  if (server.notice) output.warn(server.notice);
+  output.note(`Serving ${server.home} at ${server.url}`);
+  const release = context.interrupt.hold(() => void server.stop());
+  await server.ended;
+  release();
+  return null;
+}
+
+async function readPort(text: string): Promise<number> {
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  const { SphereError } = await import('../../contract/errors.ts');
+  throw new SphereError('USAGE', `--port takes a number from 1 to 65535, not "${text}".`);
+}
+
+/** The plane on this machine is meant, whatever SPHERE_URL says. */
+async function status(context: Context): Promise<Result> {
+  const { home } = context.environment;
+  const [{ answeringPlane }, { createApi }, { ago, bytes, table }] = await Promise.all([
+    import('../plane-process.ts'),
+    import('../api.ts'),
+    import('../format.ts'),
+  ]);
+  const file = await answeringPlane(home);
+  if (!file) {
+    return {
+      json: { running: false, dataDirectory: home },
+      text: `No plane runs on ${home}. The next \`sphere deploy\` starts it.`,
+    };
+  }
+  const state = await createApi(file).planeStatus();
+  const builds = state.runningBuilds.map(({ deployment, project }) => `${project} ${deployment}`);
+  return {
+    json: { running: true, ...state },
+    text: table([
+      ['address', state.url],
+      ['process', String(state.pid)],
+      ['version', state.version],
+      ['started', ago(state.startedAt, Date.now())],
+      ['data', state.dataDirectory],
+      ['memory', bytes(state.memory)],
+      ['builds', builds.length === 0 ? 'none' : builds.join(', ')],
+    ]),
+  };
+}
+
+async function stop(context: Context): Promise<Result> {
+  const { home } = context.environment;
+  const [{ answeringPlane }, { createApi }, { waitForEnd }] = await Promise.all([
+    import('../plane-process.ts'),
+    import('../api.ts'),
+    import('../plane.ts'),
+  ]);
+  const file = await answeringPlane(home);
+  if (!file) return { json: { stopped: false, dataDirectory: home }, text: `No plane runs on ${home}.` };
+  await createApi(file).stopPlane(false);
+  await waitForEnd(file.pid);
+  return {
+    json: { stopped: true, pid: file.pid, dataDirectory: home },
+    text: `Stopped the plane (process ${file.pid}).`,
+  };
+}

@@ -1,0 +1,60 @@
+/** The CLI's only reader of the environment. */
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { cliEnvironment } from '../contract/environment.ts';
+
+export type VariableName = keyof typeof cliEnvironment;
+
+/** What the environment says, read once. */
+export type Environment = {
+  /** Sphere's own variables that are set and not empty. */
+  variables: Partial<Record<VariableName, string>>;
+  /** Nobody is there to answer, even where there is a terminal. */
+  ci: boolean;
+  /** What `NO_COLOR` and `FORCE_COLOR` ask for. */
+  colour: 'never' | 'always' | 'auto';
+  /** The embedded plane's data directory, absolute. */
+  home: string;
+  /** The environment for child processes: everything but what only the CLI may know. */
+  forChildren: NodeJS.ProcessEnv;
+};
+
+// The variables by which build services that do not all set CI make themselves known.
+const ciVariables = ['CI', 'CONTINUOUS_INTEGRATION', 'BUILD_NUMBER', 'TF_BUILD', 'TEAMCITY_VERSION'];
+
+/** Reads `env` (the process environment) for a CLI started in `cwd` on `platform`. */
+export function readEnvironment(
+  env: NodeJS.ProcessEnv,
+  cwd: string,
+  platform: NodeJS.Platform = process.platform,
+): Environment {
+  const variables: Environment['variables'] = {};
+  for (const name of Object.keys(cliEnvironment) as VariableName[]) {
+    if (env[name]) variables[name] = env[name];
+  }
+  const forChildren = { ...env };
+  for (const name of Object.keys(cliEnvironment)) delete forChildren[name];
+  return {
+    variables,
+    ci: ciVariables.some((name) => env[name] && env[name] !== 'false' && env[name] !== '0'),
+    colour: wantedColour(env),
+    home: variables.SPHERE_HOME ? path.resolve(cwd, variables.SPHERE_HOME) : defaultHome(env, platform),
+    forChildren,
+  };
+}
+
+function wantedColour(env: NodeJS.ProcessEnv): Environment['colour'] {
+  if (env.NO_COLOR) return 'never';
+  if (env.FORCE_COLOR === undefined) return env.TERM === 'dumb' ? 'never' : 'auto';
+  return env.FORCE_COLOR === '0' || env.FORCE_COLOR === 'false' ? 'never' : 'always';
+}
+
+/** Where the platform keeps the data of programs. */
+function defaultHome(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): string {
+  if (platform === 'darwin') return path.join(homedir(), 'Library', 'Application Support', 'sphere');
+  const base =
+    env.XDG_DATA_HOME && path.isAbsolute(env.XDG_DATA_HOME)
+      ? env.XDG_DATA_HOME
+      : path.join(homedir(), '.local', 'share');
+  return path.join(base, 'sphere');
+}

@@ -1,0 +1,305 @@
+/** `sphere deploy`: from settings and a source to a deployment, followed to its end. */
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../contract/api.ts';
+import { codeOfReason, SphereError } from '../contract/errors.ts';
+import type { Context, Result } from './command.ts';
+import { readProjectDirectory } from './directory.ts';
+import { dryRunResult } from './dry-run.ts';
+import { type EventFile, openEventFile } from './event-file.ts';
+import { followDeployment } from './follow.ts';
+import { choosePlane, connectPlane, type Plane, type PlaneChoice, planeNotChosen } from './plane.ts';
+import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
+import { buildValues, resolveSettings, type SettingFlags, type Settings } from './settings.ts';
+import { type PreparedSource, prepareSource } from './source.ts';
+import { publishedLine, timeLine } from './summary.ts';
+
+export type DeployOptions = SettingFlags & {
+  local?: true;
+  dryRun?: true;
+  detach?: true;
+  force?: true;
+  /** False after `--no-cache`. */
+  cache: boolean;
+};
+
+/** A deployment that ended otherwise than it should; `--json` shows it beside the error. */
+export class DeploymentEnded extends SphereError {
+  constructor(
+    readonly deployment: Deployment,
+    ...error: ConstructorParameters<typeof SphereError>
+  ) {
+    super(...error);
+  }
+}
+
+/** Deploys `named` (a directory; default: the context's). Throws what went wrong, `DeploymentEnded` once there was a deployment. */
+export async function deploy(
+  context: Context,
+  named: string | undefined,
+  options: DeployOptions,
+): Promise<Result> {
+  const { environment, output } = context;
+  const events = openEventFile(environment.variables.SPHERE_OUTPUT_FILE ?? null, output.warn);
+  try {
+    return await deployAndFollow(context, named, options, events);
+  } catch (error) {
+    if (error instanceof SphereError) events.write({ type: 'error', error: error.toBody() });
+    throw error;
+  }
+}
+
+async function deployAndFollow(
+  context: Context,
+  named: string | undefined,
+  options: DeployOptions,
+  events: EventFile,
+): Promise<Result> {
+  const startedAt = Date.now();
+  const { environment, output } = context;
+  checkUse(named, options);
+  const project = await readProjectDirectory(path.resolve(context.directory, named ?? '.'));
+  const { directory } = project;
+  const settings = resolveSettings({
+    flags: options,
+    variables: environment.variables,
+    file: project.configuration,
+    facts: project.facts,
+  });
+  const choice = choosePlane(environment, options.local === true);
+  const prebuilt = options.prebuilt === undefined ? null : path.resolve(context.directory, options.prebuilt);
+  const hosted = choice.kind === 'hosted';
+  const prepare = () => prepareSource({ settings, directory, prebuilt, environment, hosted });
+  if (options.dryRun) return dryRunResult({ settings, choice, prepared: await prepare(), directory });
+
+  const chosen = await offerPlane(context, choice);
+  const slug = settings.slug?.value ?? (await askSlug(context, 'What should the site be called?', null));
+  // The two longest waits at once; a failure of either leaves nothing behind.
+  const [plane, prepared] = await Promise.all([connectPlane(chosen, environment, output.note), prepare()]);
+  output.note(`Deploying ${output.paint('bold', slug)} from ${prepared.description}`);
+  await sendSource(plane, prepared, output.note);
+  const request = createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug);
+
+  const interrupted = new AbortController();
+  const release = context.interrupt.hold(() => interrupted.abort());
+  try {
+    const answer = await create(context, plane, request);
+    const { deployment } = answer;
+    if (answer.outcome === 'already_live') return alreadyLive(context, deployment, events);
+    const { id, project: created, url } = deployment;
+    events.write({ type: 'created', id, project: created, url });
+    if (options.detach) {
+      output.note(`Left running; see \`sphere logs ${id} -f\`.`);
+      return { json: resultObject('created', deployment), text: id };
+    }
+    const ended = await follow(context, { plane, answer, prepared, events, interrupted: interrupted.signal });
+    events.write({ type: 'ended', id, project: created, url: ended.url, status: ended.status });
+    return conclude(context, ended, Date.now() - startedAt, interrupted.signal.aborted);
+  } finally {
+    release();
+    plane.api.close();
+  }
+}
+
+function checkUse(named: string | undefined, options: DeployOptions): void {
+  if (named !== undefined && options.repo !== undefined) {
+    throw new SphereError(
+      'USAGE',
+      `The directory ${named} and the repository ${options.repo} cannot both be the source.`,
+      {
+        hint: 'Name one of them; --root names a directory inside the repository.',
+      },
+    );
+  }
+  if (options.detach && options.prebuilt !== undefined) {
+    throw new SphereError(
+      'USAGE',
+      'With --prebuilt the work is done here, so that --detach has nothing to leave running.',
+      {
+        hint: 'Leave one of the two out.',
+      },
+    );
+  }
+}
+
+/** An unmade choice is offered on a terminal, taken with `--yes`, and an error in CI. */
+async function offerPlane(
+  { environment, prompts, yes }: Context,
+  choice: PlaneChoice,
+): Promise<Exclude<PlaneChoice, { kind: 'none' }>> {
+  if (choice.kind !== 'none') return choice;
+  const question = `No control plane is configured. Run one on this machine, in ${choice.home}?`;
+  const accepted = environment.ci ? false : yes || (await prompts?.confirm(question));
+  if (!accepted) throw planeNotChosen();
+  return { kind: 'embedded', home: choice.home };
+}
+
+async function askSlug({ prompts }: Context, question: string, suggestion: string | null): Promise<string> {
+  if (prompts) return prompts.slug(question, suggestion);
+  throw new SphereError(
+    'INPUT_NEEDED',
+    'No name for the site can be derived from the directory or repository.',
+    {
+      hint: 'Name it with --slug.',
+    },
+  );
+}
+
+async function sendSource(
+  plane: Plane,
+  { upload }: PreparedSource,
+  say: (text: string) => void,
+): Promise<void> {
+  if (!upload) return;
+  const { digest, bytes } = upload;
+  const answer = await plane.api.offerSource({ digest, bytes });
+  if (!answer.upload) return;
+  if (bytes > 20_000_000) say('Sending the source ...');
+  await plane.api.uploadSource(answer.upload, await upload.pack());
+}
+
+function createRequest(
+  settings: Settings,
+  prepared: PreparedSource,
+  options: DeployOptions,
+  gitToken: string | undefined,
+  slug: string,
+): CreateDeployment {
+  const { source, origin } = prepared;
+  return {
+    project: slug,
+    projectNamed: settings.slugNamed || settings.slug === null,
+    origin,
+    region: settings.region.value,
+    source,
+    build: source.kind === 'prebuilt' ? {} : buildValues(settings.build),
+    ...(source.kind === 'prebuilt' ? { serving: settings.serving } : {}),
+    force: options.force === true,
+    noCache: !options.cache,
+    ...(source.kind === 'git' && gitToken !== undefined ? { gitToken } : {}),
+  };
+}
+
+/** A derived slug may be somebody's already: a person can say another one. */
+async function create(
+  context: Context,
+  plane: Plane,
+  request: CreateDeployment,
+): Promise<CreateDeploymentAnswer> {
+  try {
+    return await plane.api.createDeployment(request);
+  } catch (error) {
+    if (!(error instanceof SphereError) || error.code !== 'SLUG_IN_USE' || !context.prompts) throw error;
+    context.output.warn(error.message);
+    const project = await askSlug(context, 'What should this site be called instead?', null);
+    return create(context, plane, { ...request, project, projectNamed: true });
+  }
+}
+
+async function follow(
+  { output, environment }: Context,
+  work: {
+    plane: Plane;
+    answer: CreateDeploymentAnswer;
+    prepared: PreparedSource;
+    events: EventFile;
+    interrupted: AbortSignal;
+  },
+): Promise<Deployment> {
+  const { plane, answer, prepared, events, interrupted } = work;
+  const { builder, deployment } = answer;
+  let written = 0;
+  const followed = followDeployment({
+    plane,
+    deployment,
+    output,
+    interrupted,
+    onState: ({ phases }) => {
+      for (const { phase } of phases.slice(written))
+        events.write({ type: 'phase', id: deployment.id, phase });
+      written = phases.length;
+    },
+  });
+  if (!builder || prepared.prebuilt === null) return followed;
+  const child = startPrebuiltBuilder({
+    planeUrl: plane.address.url,
+    answer: { ...answer, builder },
+    directory: prepared.prebuilt,
+    environment: environment.forChildren,
+  });
+  try {
+    return await Promise.race([followed, brokenBuilder(child, plane, deployment)]);
+  } finally {
+    child.stop();
+  }
+}
+
+/** Rejects when the builder has ended without telling the plane how; else stays pending. */
+async function brokenBuilder(child: PrebuiltBuilder, plane: Plane, deployment: Deployment): Promise<never> {
+  const { exitCode, printed } = await child.ended;
+  await sleep(2_000);
+  const { status } = await plane.api.getDeployment(deployment.id);
+  if (exitCode === 0 || status !== 'building') return new Promise(() => {});
+  await plane.api.cancelDeployment(deployment.id);
+  const how = exitCode === null ? 'was killed' : `ended with exit code ${exitCode}`;
+  throw new DeploymentEnded(deployment, 'INFRASTRUCTURE', `The program that publishes ${how}.`, {
+    details: printed.trim().split('\n').slice(-20),
+    hint: 'Try again; the deployment was cancelled.',
+  });
+}
+
+function alreadyLive({ output }: Context, deployment: Deployment, events: EventFile): Result {
+  const { id, project, url, status } = deployment;
+  events.write({ type: 'ended', id, project, url, status, outcome: 'already_live' });
+  output.note(
+    `${output.paint('green', '✔')} Nothing has changed: this is already live (${id}). --force builds it again.`,
+  );
+  sayAddresses({ output }, deployment);
+  return { json: resultObject('already_live', deployment), text: url };
+}
+
+/** The result of a deployment that has ended, or the error that it ended with. */
+function conclude(
+  { output }: Pick<Context, 'output'>,
+  deployment: Deployment,
+  tookMs: number,
+  interrupted: boolean,
+): Result {
+  const { status, reason, error, id, url } = deployment;
+  for (const warning of deployment.warnings) output.warn(warning);
+  if (interrupted) {
+    const seen =
+      status === 'ready' ? `${id} had begun to publish and is live: ${url}` : `${id} is ${status}.`;
+    throw new DeploymentEnded(deployment, 'INTERRUPTED', `Interrupted; ${seen}`, {
+      ...(status === 'ready' ? { hint: 'To go back to what was live before: `sphere rollback`.' } : {}),
+    });
+  }
+  if (status === 'ready' || reason === 'ignored') {
+    const published = publishedLine(deployment);
+    if (published) output.note(`${output.paint('green', '✔')} ${published}`);
+    output.note(timeLine(deployment, tookMs));
+    sayAddresses({ output }, deployment);
+    return { json: resultObject('deployed', deployment), text: url };
+  }
+  const code = error?.code ?? (reason ? codeOfReason[reason] : 'INTERNAL');
+  throw new DeploymentEnded(
+    deployment,
+    code,
+    error?.message ?? `The deployment ${id} ended: ${reason ?? status}.`,
+    {
+      hint: error?.hint ?? `See \`sphere logs ${id}\`.`,
+      details: error?.details,
+    },
+  );
+}
+
+/** stdout gets the address alone; for people who see both streams it is not said twice. */
+function sayAddresses({ output }: Pick<Context, 'output'>, { url, address }: Deployment): void {
+  if (!output.resultSeen || output.json) output.note(`Site: ${url}`);
+  if (address !== url) output.note(`Also: ${address} (for programs that do not know *.localhost)`);
+}
+
+function resultObject(outcome: 'deployed' | 'already_live' | 'created', deployment: Deployment) {
+  const { id, url, address, project, status } = deployment;
+  return { outcome, id, project, url, address, status, deployment };
+}

@@ -1,0 +1,148 @@
+/** Finds the plane that a command talks to, and starts the embedded one where that was chosen. */
+import { readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PlaneFile } from '../contract/embedded.ts';
+import { SphereError } from '../contract/errors.ts';
+import { version } from '../contract/version.ts';
+import { type Api, createApi, type PlaneAddress } from './api.ts';
+import type { Environment } from './config.ts';
+import { answeringPlane, isAlive, startPlane } from './plane-process.ts';
+
+export type PlaneChoice =
+  | { kind: 'hosted'; address: PlaneAddress }
+  | { kind: 'embedded'; home: string }
+  /** Nobody has chosen yet. */
+  | { kind: 'none'; home: string };
+
+export type Plane = {
+  kind: 'hosted' | 'embedded';
+  address: PlaneAddress;
+  api: Api;
+  /** Brings an embedded plane back that has gone away. Hosted planes are waited for. */
+  revive(): Promise<void>;
+};
+
+/**
+ * Which plane the caller has chosen: `local` (the flag `--local`), then SPHERE_URL, then an embedded plane that is
+ * already there. Throws `NOT_SIGNED_IN` for a SPHERE_URL without SPHERE_TOKEN, `CONFIGURATION_INVALID` for a bad one.
+ */
+export function choosePlane(environment: Environment, local: boolean): PlaneChoice {
+  const { home, variables } = environment;
+  const { SPHERE_URL: url, SPHERE_TOKEN: token } = variables;
+  if (local) return { kind: 'embedded', home };
+  if (url === undefined) return { kind: hasContent(home) ? 'embedded' : 'none', home };
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new SphereError(
+      'CONFIGURATION_INVALID',
+      `SPHERE_URL is not the address of a control plane: "${url}".`,
+      {
+        hint: 'Set it to something like https://sphere.example.com, or unset it to use the embedded plane.',
+      },
+    );
+  }
+  if (token === undefined) {
+    throw new SphereError(
+      'NOT_SIGNED_IN',
+      `SPHERE_URL names the control plane ${url}, and SPHERE_TOKEN is not set.`,
+      {
+        hint: 'Set SPHERE_TOKEN to a token of that control plane, or unset SPHERE_URL to use the embedded plane.',
+      },
+    );
+  }
+  return { kind: 'hosted', address: { url, token } };
+}
+
+/** The error for a command that needs a plane when nobody has chosen one. */
+export function planeNotChosen(): SphereError {
+  return new SphereError('PLANE_NOT_CHOSEN', 'No control plane is configured.', {
+    hint:
+      'Add --local to `sphere deploy` to use one on this machine (it needs no account), ' +
+      'or set SPHERE_URL and SPHERE_TOKEN to use a hosted one.',
+  });
+}
+
+function hasContent(directory: string): boolean {
+  try {
+    return readdirSync(directory).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Connects to the chosen plane; an embedded one that does not run is started, an older one replaced when it is idle.
+ * `say` gets what a person should know. Throws `PLANE_START_FAILED`.
+ */
+export async function connectPlane(
+  choice: Exclude<PlaneChoice, { kind: 'none' }>,
+  environment: Environment,
+  say: (text: string) => void,
+): Promise<Plane> {
+  if (choice.kind === 'hosted') {
+    const { address } = choice;
+    return { kind: 'hosted', address, api: createApi(address), revive: async () => {} };
+  }
+  const { home } = choice;
+  const bringUp = async () =>
+    (await answeringPlane(home)) ?? (await startPlane(home, environment.forChildren, say));
+  let file = await bringUp();
+  if (isOlder(file.version, version) && (await replaceIdle(file, say))) file = await bringUp();
+  return {
+    kind: 'embedded',
+    address: file,
+    api: createApi(file),
+    revive: async () => {
+      await bringUp();
+    },
+  };
+}
+
+/** Stops an older plane that runs no build. False when it goes on. */
+async function replaceIdle(file: PlaneFile, say: (text: string) => void): Promise<boolean> {
+  const api = createApi(file);
+  try {
+    await api.stopPlane(true);
+  } catch (error) {
+    if (!(error instanceof SphereError) || error.code !== 'PLANE_BUSY') throw error;
+    say(`The running plane is Sphere ${file.version}; it has builds running and is replaced after them.`);
+    return false;
+  } finally {
+    api.close();
+  }
+  say(`Replacing the running plane (Sphere ${file.version}) with ${version}.`);
+  await waitForEnd(file.pid);
+  return true;
+}
+
+/** Resolves when the process `pid` has ended. Throws `PLANE_BUSY` when it does not within 15 s. */
+export async function waitForEnd(pid: number): Promise<void> {
+  const deadline = Date.now() + 15_000;
+  while (isAlive(pid)) {
+    if (Date.now() > deadline) {
+      throw new SphereError(
+        'PLANE_BUSY',
+        `The plane (process ${pid}) has been asked to stop and still runs.`,
+        {
+          hint: 'Try again in a moment.',
+        },
+      );
+    }
+    await sleep(25);
+  }
+}
+
+/** Whether version `a` comes before `b`. Versions are `MAJOR.MINOR.PATCH` with an optional `-prerelease`. */
+export function isOlder(a: string, b: string): boolean {
+  const parts = (text: string) => {
+    const [numbers = '', prerelease] = text.split(/-(.*)/s);
+    return { numbers: numbers.split('.').map(Number), prerelease };
+  };
+  const left = parts(a);
+  const right = parts(b);
+  for (let index = 0; index < 3; index += 1) {
+    const difference = (left.numbers[index] ?? 0) - (right.numbers[index] ?? 0);
+    if (difference !== 0) return difference < 0;
+  }
+  if (left.prerelease === undefined) return false;
+  return right.prerelease === undefined || left.prerelease < right.prerelease;
+}

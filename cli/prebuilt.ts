@@ -1,0 +1,61 @@
+/** `--prebuilt`: the builder runs here, beside the CLI, and publishes a directory as it is. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { CreateDeploymentAnswer } from '../contract/api.ts';
+import type { builderEnvironment } from '../contract/environment.ts';
+import { packageRoot } from '../files/package-root.ts';
+
+export type PrebuiltBuilder = {
+  /** Resolves with its exit code (null when a signal ended it) and the last of what it printed. */
+  ended: Promise<{ exitCode: number | null; printed: string }>;
+  /** Ends it and removes what it left. Safe to repeat. */
+  stop(): void;
+};
+
+/** How much of what the builder prints is kept: it says all that matters to the plane. */
+const keptCharacters = 4_000;
+
+/** Starts the builder's program on `directory`, as the plane's answer says. */
+export function startPrebuiltBuilder(options: {
+  planeUrl: string;
+  answer: CreateDeploymentAnswer & { builder: NonNullable<CreateDeploymentAnswer['builder']> };
+  directory: string;
+  environment: NodeJS.ProcessEnv;
+}): PrebuiltBuilder {
+  const { deployment, builder } = options.answer;
+  const workDirectory = mkdtempSync(path.join(tmpdir(), 'sphere-prebuilt-'));
+  const names: Record<keyof typeof builderEnvironment, string> = {
+    SPHERE_PLANE_URL: options.planeUrl,
+    SPHERE_DEPLOYMENT: deployment.id,
+    SPHERE_ATTEMPT: String(builder.attempt),
+    SPHERE_BOOTSTRAP_TOKEN: builder.bootstrapToken,
+    SPHERE_WORK_DIRECTORY: path.join(workDirectory, 'work'),
+    SPHERE_CACHE_DIRECTORY: path.join(workDirectory, 'cache'),
+    SPHERE_PREBUILT_DIRECTORY: options.directory,
+  };
+  // A group of its own: Ctrl-C is for the CLI, which cancels the deployment first.
+  const child = spawn(process.execPath, [path.join(packageRoot(), 'dist', 'builder', 'main.cjs')], {
+    detached: true,
+    env: { ...options.environment, ...names },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      printed = `${printed}${text}`.slice(-keptCharacters);
+    });
+  }
+  const stop = () => {
+    process.off('exit', stop);
+    if (child.exitCode === null && child.signalCode === null) child.kill();
+    rmSync(workDirectory, { recursive: true, force: true });
+  };
+  process.once('exit', stop);
+  return {
+    ended: once(child, 'close').then(([exitCode]) => ({ exitCode: exitCode as number | null, printed })),
+    stop,
+  };
+}

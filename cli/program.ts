@@ -1,0 +1,128 @@
+/** The command line: which command was meant, with what, and how it ends. */
+import { existsSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { exitCodeMeanings, SphereError } from '../contract/errors.ts';
+import { version } from '../contract/version.ts';
+import type { CommandFile, Run } from './command.ts';
+import { commands } from './command-list.ts';
+
+export type CommonOptions = { json?: true; yes?: true; cwd?: string; debug?: true; color: boolean };
+
+/** What the arguments ask for. `null` when they asked for help, which has been written. */
+export type Invocation = { name: string; run: Run; args: string[]; options: CommonOptions & object };
+
+/** Reads the arguments. `write` gets help texts. Throws `USAGE` with the nearest right word. */
+export async function parseArguments(
+  argv: readonly string[],
+  write: (text: string) => void,
+): Promise<Invocation | null> {
+  const chosen: { invocation: Invocation | null } = { invocation: null };
+  const program = createProgram();
+  program.configureOutput({ writeOut: write, writeErr: () => {} });
+  for (const entry of commands) {
+    const command = program.command(entry.name).summary(entry.summary).helpGroup(entry.group);
+    command.description(`${entry.summary.charAt(0).toUpperCase()}${entry.summary.slice(1)}.`);
+    // Only what the arguments name is loaded: a word too many costs a file, never a wrong command.
+    if (argv.includes(entry.name)) {
+      fill(command, entry.name, (await entry.load()).command, (invocation) => {
+        chosen.invocation = invocation;
+      });
+    }
+  }
+  if (argv.length === 0) {
+    program.outputHelp();
+    return null;
+  }
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return null;
+    throw usageError(error, argv);
+  }
+  return chosen.invocation;
+}
+
+function createProgram(): Command {
+  return new Command('sphere')
+    .description('Deploy a frontend as a static site with one command.')
+    .usage('<command> [options]')
+    .version(version, '-v, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand(false)
+    .option('--json', 'print the result as one JSON object')
+    .option('-y, --yes', 'answer every question with yes')
+    .option('-C, --cwd <dir>', 'run as if started in this directory')
+    .option('--debug', 'print the stack of errors')
+    .option('--no-color', 'print no colours')
+    .configureHelp({ showGlobalOptions: true })
+    .exitOverride()
+    .addHelpText('after', () => programNotes());
+}
+
+function fill(
+  command: Command,
+  name: string,
+  file: CommandFile,
+  choose: (invocation: Invocation) => void,
+): void {
+  // The help command would be listed among a command's own.
+  command.helpCommand(false).usage(usageOf(file));
+  file.define(command);
+  const act = (words: string, run: Run) =>
+    function action(this: Command) {
+      choose({ name: words, run, args: this.args, options: this.optsWithGlobals() });
+    };
+  command.action(act(name, file.run));
+  for (const sub of file.subcommands ?? []) {
+    command
+      .command(sub.name)
+      .summary(sub.summary)
+      .description(`${sub.summary}.`)
+      .action(act(`${name} ${sub.name}`, sub.run));
+  }
+}
+
+function usageOf(file: CommandFile): string {
+  const probe = new Command();
+  file.define(probe);
+  const args = probe.registeredArguments.map((argument) =>
+    argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
+  );
+  return [...args, '[options]'].join(' ');
+}
+
+function usageError(error: CommanderError, argv: readonly string[]): SphereError {
+  const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
+  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`;
+  const named = argv.find((word) => commands.some(({ name }) => name === word));
+  const hint =
+    suggestion?.replace(/^\((.*)\)$/, '$1') ??
+    directoryHint(error, argv) ??
+    `See \`sphere ${named ? `${named} ` : ''}--help\`.`;
+  return new SphereError('USAGE', sentence, { hint, cause: error });
+}
+
+/** Other tools deploy with `tool DIRECTORY`. */
+function directoryHint(error: CommanderError, argv: readonly string[]): string | undefined {
+  const word = argv.find((argument) => !argument.startsWith('-'));
+  if (error.code !== 'commander.unknownCommand' || word === undefined || !existsSync(word)) return undefined;
+  if (!statSync(word).isDirectory()) return undefined;
+  return `To deploy that directory: sphere deploy ${path.normalize(word)}`;
+}
+
+function programNotes(): string {
+  const codes = Object.entries(exitCodeMeanings).map(
+    ([code, meaning]) => `  ${code.padStart(3)}  ${meaning}`,
+  );
+  return `
+Examples:
+  $ sphere deploy --local                  deploy this directory, on this machine
+  $ sphere deploy --repo https://github.com/you/site --ref main
+  $ URL=$(sphere deploy)                   the address, and nothing else, on stdout
+  $ sphere rollback                        back to what was live before
+
+Exit codes:
+${codes.join('\n')}`;
+}

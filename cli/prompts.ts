@@ -1,0 +1,35 @@
+/** Questions to the person at the terminal. They are asked on stderr: stdout is for the result. */
+import { SphereError } from '../contract/errors.ts';
+import { slugProblem } from './slug.ts';
+
+export type Prompts = {
+  confirm(question: string): Promise<boolean>;
+  slug(question: string, suggestion: string | null): Promise<string>;
+};
+
+/** Loads the prompts only when there is something to ask. Ctrl-C at a question throws `INTERRUPTED`. */
+export function createPrompts(stderr: NodeJS.WriteStream): Prompts {
+  const ask = async <T>(prompt: (library: typeof import('@inquirer/prompts')) => Promise<T>): Promise<T> => {
+    try {
+      return await prompt(await import('@inquirer/prompts'));
+    } catch (error) {
+      if ((error as Error).name !== 'ExitPromptError') throw error;
+      throw new SphereError('INTERRUPTED', 'Interrupted; nothing was changed.', { cause: error });
+    }
+  };
+  const context = { output: stderr };
+  return {
+    confirm: (message) => ask((library) => library.confirm({ message, default: true }, context)),
+    slug: (message, suggestion) =>
+      ask((library) =>
+        library.input(
+          {
+            message,
+            ...(suggestion === null ? {} : { default: suggestion }),
+            validate: (value) => slugProblem(value) ?? true,
+          },
+          context,
+        ),
+      ),
+  };
+}

@@ -1,0 +1,55 @@
+/** What most commands begin with: the plane, and the project that is meant. */
+import path from 'node:path';
+import type { Deployment } from '../contract/api.ts';
+import { SphereError } from '../contract/errors.ts';
+import type { Context } from './command.ts';
+import { readProjectDirectory } from './directory.ts';
+import { choosePlane, connectPlane, type Plane, planeNotChosen } from './plane.ts';
+import { resolveSettings, type SettingFlags } from './settings.ts';
+
+/** Connects to the plane that was chosen before. Throws `PLANE_NOT_CHOSEN`. */
+export async function openPlane(context: Context): Promise<Plane> {
+  const choice = choosePlane(context.environment, false);
+  if (choice.kind === 'none') throw planeNotChosen();
+  return connectPlane(choice, context.environment, context.output.note);
+}
+
+/** The slug that `sphere deploy` would use in this directory. Throws `INPUT_NEEDED`. */
+export async function projectSlug(context: Context, flags: Pick<SettingFlags, 'project'>): Promise<string> {
+  const { configuration, facts } = await readProjectDirectory(path.resolve(context.directory));
+  const { variables } = context.environment;
+  const { slug } = resolveSettings({ flags, variables, file: configuration, facts });
+  if (slug) return slug.value;
+  throw new SphereError('INPUT_NEEDED', `No project can be derived from ${context.directory}.`, {
+    hint: 'Name it with --slug.',
+  });
+}
+
+/** The deployment `id`, or without one the newest of the project that is meant and fits `wanted`. */
+export async function findDeployment(
+  context: Context,
+  plane: Plane,
+  query: { id: string | undefined; flags: Pick<SettingFlags, 'project'>; unfinished?: boolean },
+): Promise<Deployment> {
+  if (query.id !== undefined) return plane.api.getDeployment(query.id);
+  const project = await projectSlug(context, query.flags);
+  const found = await plane.api.listDeployments({ project, limit: query.unfinished ? 50 : 1 });
+  const deployment = query.unfinished ? found.find((one) => !hasEnded(one)) : found[0];
+  if (deployment) return deployment;
+  throw new SphereError(
+    'NOT_FOUND',
+    query.unfinished
+      ? `"${project}" has no deployment that has not ended.`
+      : `"${project}" has never been deployed.`,
+    {
+      hint: query.unfinished
+        ? `See \`sphere ls ${project}\`.`
+        : 'Name another project with --slug, or see `sphere ls`.',
+    },
+  );
+}
+
+/** No further change of status is possible. */
+export function hasEnded(deployment: Deployment): boolean {
+  return deployment.status === 'ready' || deployment.status === 'error' || deployment.status === 'cancelled';
+}
