@@ -1,0 +1,57 @@
+/** Says what was detected and why, and what may surprise. */
+import type { Detection } from '../../contract/api.ts';
+import { browserRouterOf } from './app-builders.ts';
+import type { BuildPlan } from './build-plan.ts';
+import { frameworks } from './frameworks.ts';
+import type { Program } from './program.ts';
+
+/** The plan with its detections and warnings. */
+export function explain(plan: BuildPlan, program: Program | null): BuildPlan {
+  const detections: Detection[] = [...plan.detections];
+  const { framework, install, build, basePath } = plan;
+  if (framework === null) {
+    const known = frameworks.map((candidate) => candidate.name).join(', ');
+    detections.push(detection('framework', 'none known', `looked for ${known} and others`));
+  } else {
+    detections.push(detection('framework', framework.name, program?.found?.why ?? ''));
+  }
+  detections.push(...(program?.manager.detections ?? []));
+  const setting = 'named by the setting';
+  if (install !== null) {
+    const why = program?.manager.manager.lockfile ?? 'no lockfile';
+    detections.push(detection('install command', install.command, install.kind === 'given' ? setting : why));
+  }
+  if (build !== null)
+    detections.push(detection('build command', build.command, program?.buildWhy ?? setting));
+  const [first] = plan.output.candidates;
+  if (first !== undefined) detections.push(detection('output directory', first.directory, first.why));
+  detections.push(...(program?.findings.detections ?? []), ...spaDetection(plan, program));
+  const warnings = [
+    ...plan.warnings,
+    ...(program?.manager.warnings ?? []),
+    ...(program?.findings.warnings ?? []),
+  ];
+  if (basePath !== null) {
+    warnings.push(
+      `The site is built to be served at ${basePath.path} (${basePath.from}), so its pages look for their files there.`,
+    );
+  }
+  return { ...plan, detections, warnings };
+}
+
+function spaDetection(plan: BuildPlan, program: Program | null): Detection[] {
+  if (plan.serving.spa === true) {
+    return [detection('spa', 'true', `${plan.framework?.name} is set to render in the browser alone`)];
+  }
+  if (program === null || program.findings.staticHint !== undefined) return [];
+  const router = browserRouterOf(program.project);
+  if (router === null) return [];
+  // Off unless asked for: a page that is missing should say so.
+  const why = `${router} is used: set "spa": true in sphere.json if its addresses are not files`;
+  return [detection('spa', 'false', why)];
+}
+
+/** A detection, cut to what the contract carries. */
+export function detection(what: string, value: string, why: string): Detection {
+  return { what, value: value.slice(0, 500), why: why.slice(0, 500) };
+}

@@ -1,0 +1,102 @@
+/** What a package's framework and scripts add to a plan: the package manager, the build command, the findings. */
+import type { BuildSettings } from '../../contract/configuration.ts';
+import { SphereError } from '../../contract/errors.ts';
+import type { PlannedCommand, PlannedManager } from './build-plan.ts';
+import { expandScript, type Findings, type Framework, type Project } from './framework.ts';
+import type { FoundFramework } from './frameworks.ts';
+import { detectPackageManager, type ManagerFindings, runProgram, runScript } from './package-manager.ts';
+import type { Root } from './root-directory.ts';
+
+/** What a framework or script adds to a plan. */
+export type Program = {
+  project: Project;
+  found: FoundFramework | null;
+  findings: Findings;
+  manager: ManagerFindings;
+  build: PlannedCommand | null;
+  buildWhy: string;
+};
+
+/** Throws NOT_STATIC for what is certain to need a server. `chosen`: the scripts that build. */
+export async function planProgram(
+  project: Project,
+  root: Root,
+  settings: BuildSettings,
+  found: FoundFramework | null,
+  chosen: { scripts: string[]; why: string } | null,
+): Promise<Program> {
+  const { packageJson, files } = project;
+  const installAt = root.workspace ?? { directory: root.directory, packageJson };
+  const manager = await detectPackageManager(
+    files,
+    installAt.directory,
+    installAt.packageJson ?? { ...packageJson, workspaces: [] },
+  );
+  const names = settings.buildCommand === undefined ? (chosen?.scripts ?? []) : [];
+  const text =
+    settings.buildCommand ?? names.map((name) => expandScript(packageJson.scripts, name)).join(' && ');
+  const findings = (await found?.framework.inspect(project, text)) ?? { outputs: [] };
+  refuseServer(found?.framework ?? null, findings, settings);
+  const build = await planCommand(
+    project,
+    root,
+    manager.manager,
+    settings,
+    found?.framework,
+    findings,
+    names,
+  );
+  const buildWhy =
+    build?.kind === 'given' ? 'named by the setting' : (chosen?.why ?? 'no script builds the site');
+  return { project, found, findings, manager, build, buildWhy };
+}
+
+/** Before the build only what is certain is refused, and nothing that the person has taken into their own hands. */
+function refuseServer(framework: Framework | null, findings: Findings, settings: BuildSettings): void {
+  if (framework === null || findings.notStatic === undefined) return;
+  if (typeof settings.buildCommand === 'string' || settings.outputDirectory !== undefined) return;
+  const { seen, fix } = findings.notStatic;
+  throw new SphereError('NOT_STATIC', `This ${framework.name} project needs a server: ${seen}.`, {
+    hint: fix,
+  });
+}
+
+async function planCommand(
+  project: Project,
+  root: Root,
+  manager: PlannedManager,
+  settings: BuildSettings,
+  framework: Framework | undefined,
+  findings: Findings,
+  scripts: readonly string[],
+): Promise<PlannedCommand | null> {
+  const { directory } = root;
+  if (settings.buildCommand === null) return null;
+  if (settings.buildCommand !== undefined)
+    return { command: settings.buildCommand, directory, kind: 'given' };
+  if (scripts.length === 0 && framework !== undefined) {
+    const command = runProgram(manager, findings.command ?? framework.command);
+    return { command, directory, kind: 'derived' };
+  }
+  const [only = '', ...more] = scripts;
+  const { name } = project.packageJson;
+  const { workspace } = root;
+  if (workspace !== null && workspace.directory !== directory && more.length === 0 && name !== null) {
+    // What the package uses of its workspace has to be built before it.
+    if (await project.files.exists(joinPath(workspace.directory, 'turbo.json'))) {
+      const command = runProgram(manager, `turbo run ${only} --filter=${name}`);
+      return { command, directory: workspace.directory, kind: 'derived' };
+    }
+    const linked = Object.values(project.packageJson.dependencies).some((range) =>
+      range.startsWith('workspace:'),
+    );
+    if (manager.name === 'pnpm' && linked) {
+      return { command: `pnpm --filter "${name}..." run ${only}`, directory, kind: 'derived' };
+    }
+  }
+  return {
+    command: scripts.map((script) => runScript(manager, script)).join(' && '),
+    directory,
+    kind: 'derived',
+  };
+}

@@ -1,0 +1,100 @@
+/** Decides which directory of the source is built: the one that is named, the top, or the only one with a site. */
+import type { BuildSettings } from '../../contract/configuration.ts';
+import { SphereError } from '../../contract/errors.ts';
+import type { Framework, Project } from './framework.ts';
+import { findFramework } from './frameworks.ts';
+import { type PackageJson, readPackageJson } from './package-json.ts';
+import { joinPath, type SourceFiles } from './source-files.ts';
+import { findPackages, findWorkspace, type Workspace } from './workspace.ts';
+
+export type Root = {
+  directory: string;
+  /** Why this one, when it is not simply the top. */
+  why: string | null;
+  packageJson: PackageJson | null;
+  workspace: Workspace | null;
+};
+
+/** Throws CONFIGURATION_INVALID when the named directory is not there, or when several have a site. */
+export async function chooseRoot(files: SourceFiles, settings: BuildSettings): Promise<Root> {
+  if (settings.rootDirectory !== undefined) {
+    const directory = joinPath(settings.rootDirectory.replace(/\/+$/, ''));
+    if ((await files.list(directory)).length === 0) throw await missingRoot(files, directory);
+    return rootAt(files, directory, directory === '.' ? null : 'named by the setting');
+  }
+  const top = await rootAt(files, '.', null);
+  if (settings.buildCommand !== undefined || settings.outputDirectory !== undefined) return top;
+  if (await isSite(files, top, settings)) return top;
+  const sites = await sitesBelow(files, settings);
+  const [only, second] = sites;
+  if (only === undefined) return top;
+  if (second !== undefined) {
+    throw new SphereError(
+      'CONFIGURATION_INVALID',
+      `This source has ${sites.length} directories with a site, and none at its top.`,
+      {
+        hint: `Choose one with --root, such as \`--root ${only.directory}\`, or with "rootDirectory" in sphere.json.`,
+        details: sites.map((site) => `${site.directory} (${site.framework.name})`),
+      },
+    );
+  }
+  const why = `the only directory with a site (${only.framework.name})`;
+  return rootAt(files, only.directory, why);
+}
+
+async function rootAt(files: SourceFiles, directory: string, why: string | null): Promise<Root> {
+  const packageJson = await readPackageJson(files, directory);
+  const workspace = packageJson === null ? null : await findWorkspace(files, directory);
+  return { directory, why, packageJson, workspace };
+}
+
+/** A project with its dependencies and those of its workspace. */
+export function projectAt(files: SourceFiles, root: Root, packageJson: PackageJson): Project {
+  return {
+    files,
+    directory: root.directory,
+    packageJson,
+    dependencies: {
+      ...root.workspace?.packageJson?.dependencies,
+      ...packageJson.peerDependencies,
+      ...packageJson.dependencies,
+    },
+  };
+}
+
+/** Whether the top itself is what should be built. A workspace's `build` script usually builds its members. */
+async function isSite(files: SourceFiles, top: Root, settings: BuildSettings): Promise<boolean> {
+  if (await files.exists('index.html')) return true;
+  const { packageJson, workspace } = top;
+  if (packageJson === null) return false;
+  if (packageJson.scripts.build !== undefined && workspace === null) return true;
+  return (await findFramework(projectAt(files, top, packageJson), settings.framework)) !== null;
+}
+
+async function sitesBelow(
+  files: SourceFiles,
+  settings: BuildSettings,
+): Promise<{ directory: string; framework: Framework }[]> {
+  const sites: { directory: string; framework: Framework }[] = [];
+  for (const directory of await findPackages(files, '.', 3)) {
+    if (directory === '.') continue;
+    const root = await rootAt(files, directory, null);
+    if (root.packageJson === null) continue;
+    const found = await findFramework(projectAt(files, root, root.packageJson), settings.framework);
+    if (found !== null) sites.push({ directory, framework: found.framework });
+  }
+  return sites;
+}
+
+async function missingRoot(files: SourceFiles, directory: string): Promise<SphereError> {
+  const packages = (await findPackages(files, '.', 3)).filter((path) => path !== '.');
+  const entries = (await files.list('.')).filter((entry) => entry.kind === 'directory');
+  const seen = packages.length > 0 ? packages : entries.map((entry) => entry.name);
+  return new SphereError(
+    'CONFIGURATION_INVALID',
+    `The root directory "${directory}" is not in the source, or empty.`,
+    {
+      hint: `Directories that are there: ${seen.slice(0, 20).join(', ') || 'none'}.`,
+    },
+  );
+}

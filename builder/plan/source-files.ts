@@ -1,0 +1,108 @@
+/** A small read-only view of a source tree, so that planning neither runs nor writes anything. */
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { join, posix, sep } from 'node:path';
+
+export type SourceEntry = { name: string; kind: 'file' | 'directory' };
+
+/** Paths are relative to the source's top with `/` between parts; `.` is the top itself. */
+export type SourceFiles = {
+  /** The text of a file, or null when there is no such file. */
+  read(path: string): Promise<string | null>;
+  exists(path: string): Promise<boolean>;
+  /** What is in a directory, sorted by name; nothing when there is no such directory. */
+  list(directory: string): Promise<SourceEntry[]>;
+  /** When a file last changed, in milliseconds, if that is known. The times of a fresh checkout say nothing. */
+  changedAt?(path: string): Promise<number | null>;
+};
+
+/** Joins and normalises paths within a source. */
+export function joinPath(...parts: string[]): string {
+  const path = posix.join(...parts);
+  return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path;
+}
+
+/** Whether a path stays in the source. */
+export function isInside(path: string): boolean {
+  return !posix.isAbsolute(path) && path !== '..' && !path.startsWith('../');
+}
+
+/** The tree below a real directory. What a link outside of it points to is not there. */
+export function sourceFilesAt(directory: string): SourceFiles {
+  const top = realpath(directory);
+  async function resolve(path: string): Promise<string | null> {
+    if (!isInside(joinPath(path))) return null;
+    try {
+      const real = await realpath(join(await top, path));
+      return real === (await top) || real.startsWith((await top) + sep) ? real : null;
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
+    }
+  }
+  async function kindOf(path: string): Promise<SourceEntry['kind'] | null> {
+    const real = await resolve(path);
+    if (real === null) return null;
+    const found = await stat(real);
+    if (found.isDirectory()) return 'directory';
+    // Reading a pipe or a device would wait for ever.
+    return found.isFile() ? 'file' : null;
+  }
+  return {
+    async read(path) {
+      const real = (await kindOf(path)) === 'file' ? await resolve(path) : null;
+      return real === null ? null : readFile(real, 'utf8');
+    },
+    async exists(path) {
+      return (await kindOf(path)) !== null;
+    },
+    async list(path) {
+      const real = (await kindOf(path)) === 'directory' ? await resolve(path) : null;
+      if (real === null) return [];
+      const entries = await Promise.all(
+        (await readdir(real))
+          .sort()
+          .map(async (name) => ({ name, kind: await kindOf(joinPath(path, name)) })),
+      );
+      return entries.filter((entry): entry is SourceEntry => entry.kind !== null);
+    },
+  };
+}
+
+/** A tree written out as an object: paths to contents. A value that is no string is a file of JSON. */
+export function literalSourceFiles(
+  tree: Record<string, unknown>,
+  changedAt?: Record<string, number>,
+): SourceFiles {
+  const texts = new Map(
+    Object.entries(tree).map(([path, content]) => [
+      joinPath(path),
+      typeof content === 'string' ? content : JSON.stringify(content),
+    ]),
+  );
+  const below = (directory: string) => (joinPath(directory) === '.' ? '' : `${joinPath(directory)}/`);
+  const isDirectory = (path: string) => [...texts.keys()].some((file) => file.startsWith(below(path)));
+  return {
+    async read(path) {
+      return texts.get(joinPath(path)) ?? null;
+    },
+    async exists(path) {
+      return texts.has(joinPath(path)) || isDirectory(path);
+    },
+    async list(directory) {
+      const start = below(directory);
+      const entries = new Map<string, SourceEntry>();
+      for (const path of [...texts.keys()].sort()) {
+        if (!path.startsWith(start)) continue;
+        const [name = '', ...rest] = path.slice(start.length).split('/');
+        entries.set(name, { name, kind: rest.length > 0 ? 'directory' : 'file' });
+      }
+      return [...entries.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+    },
+    ...(changedAt === undefined ? {} : { changedAt: async (path: string) => changedAt[path] ?? null }),
+  };
+}
+
+function isMissing(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' || code === 'EACCES';
+}
