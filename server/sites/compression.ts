@@ -41,15 +41,18 @@ export type CompressedFiles = {
   variant(source: string, blob: string, coding: 'br' | 'gzip'): Promise<string | null>;
 };
 
-/** How many variants are made at once, and how long a request waits for one, in milliseconds. */
+/** How many variants are made at once. */
 const workers = 2;
-const patienceMs = 150;
 
 /**
  * Keeps variants in `directory`, by blob; all of it may be deleted at any time. A failure to make one goes to `report`,
- * and the client gets the file as it is.
+ * and the client gets the file as it is. A request waits at most `patienceMs` for a variant.
  */
-export function createCompressedFiles(directory: string, report: (error: unknown) => void): CompressedFiles {
+export function createCompressedFiles(
+  directory: string,
+  patienceMs: number,
+  report: (error: unknown) => void,
+): CompressedFiles {
   const making = new Map<string, Promise<string | null>>();
   const waiting: (() => void)[] = [];
   let busy = 0;
@@ -77,7 +80,7 @@ export function createCompressedFiles(directory: string, report: (error: unknown
       if (await exists(target)) return target;
       const made = making.get(target) ?? make(source, target, coding);
       making.set(target, made);
-      return withPatience(made);
+      return withPatience(made, patienceMs);
     },
   };
 }
@@ -89,7 +92,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-async function withPatience(made: Promise<string | null>): Promise<string | null> {
+async function withPatience(made: Promise<string | null>, patienceMs: number): Promise<string | null> {
   let timer: NodeJS.Timeout | undefined;
   const enough = new Promise<null>((resolve) => {
     timer = setTimeout(() => resolve(null), patienceMs);

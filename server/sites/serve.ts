@@ -16,6 +16,8 @@ export type SiteSource = {
   blobFile(project: string, blob: string): string;
   /** Where compressed variants are kept; may be emptied at any time. */
   compressedDirectory: string;
+  /** How long a request waits for a compressed variant before it gets the file as it is. Default: 150 ms. */
+  patienceMs?: number;
   /** Told of what should not happen, such as a blob that cannot be read. */
   report?(error: unknown): void;
 };
@@ -28,7 +30,7 @@ const smallBytes = 64 * 1024;
 
 export function createSiteHandler(source: SiteSource): SiteHandler {
   const report = source.report ?? (() => {});
-  const compressed = createCompressedFiles(source.compressedDirectory, report);
+  const compressed = createCompressedFiles(source.compressedDirectory, source.patienceMs ?? 150, report);
   const compiled = new WeakMap<LiveSite, Site>();
 
   const siteOf = (live: LiveSite): Site => {
