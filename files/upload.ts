@@ -1,4 +1,5 @@
 /** Puts files where they are missing: many at once, tried again when that can help. */
+import { setMaxListeners } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -52,6 +53,8 @@ export async function uploadMissing(
 ): Promise<UploadFigures> {
   const stop = new AbortController();
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
+  // Each upload listens to it, and more than ten listeners look like a leak to Node.
+  setMaxListeners(0, signal);
   const agent = new Agent({
     connections: options.concurrency,
     connect: { timeout: 10_000 },
@@ -62,7 +65,8 @@ export async function uploadMissing(
   try {
     await forEachBounded(items, options.concurrency, async (item) => {
       try {
-        figures.retries += await uploadOne(item, options, agent, signal);
+        const retries = await uploadOne(item, options, agent, signal);
+        figures.retries += retries;
       } catch (error) {
         stop.abort(error);
         throw error;
