@@ -1,0 +1,36 @@
+/** Writes the licences of everything that is bundled next to the bundles, as those licences ask. */
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A license text goes by one of these names; PGlite carries PostgreSQL's beside its own. */
+const licenseFile = /^(postgres-?)?(licen[cs]es?|copying|notice)([.-].*)?$/i;
+
+/** Reads esbuild's `metafile`, writes `THIRD-PARTY-LICENSES.txt` into `directory` and removes the metafile. */
+export function writeThirdPartyLicenses(directory: string, metafile: string): void {
+  const { inputs } = JSON.parse(readFileSync(metafile, 'utf8')) as { inputs: Record<string, unknown> };
+  const packages = new Set(Object.keys(inputs).flatMap((input) => packageDirectory(input) ?? []));
+  const notices = new Map([...packages].map(noticeOf));
+  const sorted = [...notices].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, notice]) => notice);
+  writeFileSync(join(directory, 'THIRD-PARTY-LICENSES.txt'), sorted.join(`\n${'-'.repeat(80)}\n\n`));
+  rmSync(metafile);
+}
+
+/** `node_modules/a/node_modules/@b/c/x.js` is in the package `node_modules/a/node_modules/@b/c`. */
+function packageDirectory(input: string): string | undefined {
+  return input.match(/^.*node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0];
+}
+
+/** The package's name and version, and what has to be said about it. */
+function noticeOf(directory: string): [string, string] {
+  const manifest = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as {
+    name: string;
+    version: string;
+    license?: string;
+  };
+  const texts = readdirSync(directory)
+    .filter((name) => licenseFile.test(name))
+    .sort()
+    .map((name) => readFileSync(join(directory, name), 'utf8').trim());
+  const title = `${manifest.name} ${manifest.version} (${manifest.license ?? 'see its text'})`;
+  return [title, [title, ...texts, ''].join('\n\n')];
+}
