@@ -25,30 +25,33 @@ export type EmbeddedDatabaseOptions = {
  */
 export async function openEmbeddedDatabase(options: EmbeddedDatabaseOptions): Promise<Database> {
   const fresh = !(await exists(join(options.directory, 'PG_VERSION')));
+  const program = readProgram(options.assets);
   if (fresh) await unpackPrepared(options);
-  let database = await open(options);
+  let database = await open(options, await program);
   const pending = await pendingMigrations(database.query);
   if (pending.length === 0) return database;
   if (!fresh) {
     // A copy of files that are in use would be worth nothing.
     await database.close();
     await backUp(options);
-    database = await open(options);
+    database = await open(options, await program);
   }
   await migrate(database.query);
   return database;
 }
 
-async function open({ directory, assets }: EmbeddedDatabaseOptions): Promise<Database> {
+type Program = { wasm: object; bundle: Blob };
+
+async function readProgram(assets: string): Promise<Program> {
   const [wasm, bundle] = await Promise.all([
     readFile(join(assets, 'pglite.wasm')).then((bytes) => WebAssembly.compile(bytes)),
     readFile(join(assets, 'pglite.data')),
   ]);
-  const client = await PGlite.create({
-    dataDir: directory,
-    pgliteWasmModule: wasm,
-    fsBundle: new Blob([bundle]),
-  });
+  return { wasm, bundle: new Blob([bundle]) };
+}
+
+async function open({ directory }: EmbeddedDatabaseOptions, { wasm, bundle }: Program): Promise<Database> {
+  const client = await PGlite.create({ dataDir: directory, pgliteWasmModule: wasm, fsBundle: bundle });
   return createDatabase((guard) => pgliteDialect(client, guard));
 }
 
