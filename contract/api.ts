@@ -28,6 +28,8 @@ export const sourceSchema = z.discriminatedUnion('kind', [
     repository: z.string().min(1).max(2048),
     /** As the person wrote it. */
     ref: z.string().min(1).max(255).optional(),
+    /** The branch that the commit was taken from, where the ref is one. */
+    branch: z.string().min(1).max(255).optional(),
     commit: z.string().regex(/^[0-9a-f]{40,64}$/),
   }),
   z.strictObject({

@@ -1,0 +1,161 @@
+/** Builds a deployment: source, plan, tools, install, build, output, upload. Reads as the steps it takes. */
+import { join } from 'node:path';
+import type { BuildResult } from '../contract/builder-api.ts';
+import type { Serving } from '../contract/configuration.ts';
+import { SphereError } from '../contract/errors.ts';
+import { keepFrameworkCaches, restoreFrameworkCaches } from './cache/frameworks.ts';
+import { frameworkCachesOf } from './cache/places.ts';
+import { commandEnvironment } from './command/environment.ts';
+import { type CommandSteps, openSteps } from './command/steps.ts';
+import { type BuildContext, enterPhase, warn } from './context.ts';
+import { installPackages } from './install.ts';
+import { chooseOutput, lookBefore } from './output/choose-output.ts';
+import { type Output, publishOutput } from './output/publish-output.ts';
+import type { BuildPlan } from './plan/build-plan.ts';
+import { planBuild } from './plan/plan.ts';
+import { sourceFilesAt } from './plan/source-files.ts';
+import { bringSource } from './source/bring-source.ts';
+import { readSettings } from './source/settings.ts';
+import { chooseTools, type Tools } from './tools/choose-tools.ts';
+import { duration, since } from './wording.ts';
+
+type Built = Extract<BuildResult, { outcome: 'built' }>;
+
+/** Resolves when every blob is with the plane. Throws SphereError for what a person can act on. */
+export async function build(context: BuildContext): Promise<Built> {
+  const { source } = context.spec;
+  if (source.kind === 'prebuilt') return publishPrebuilt(context);
+
+  const directory = await bringSource(context, source);
+  const { plan, serving } = await planSource(context, directory);
+  const before = lookBefore(plan, directory);
+  const tools = await prepareTools(context, plan);
+  const end = limitTime(context);
+  try {
+    const steps = openSteps({
+      ...context,
+      signal: end.signal,
+      source: directory,
+      environment: environmentOf(context, plan, tools, directory),
+    });
+    await installPackages(context, { plan, source: directory, tools, steps });
+    await runBuild(context, plan, directory, steps);
+  } finally {
+    end.clear();
+  }
+  const chosen = chooseOutput(plan, directory, before);
+  const built = await publishOutput(context, {
+    directory: join(directory, chosen.directory),
+    shown: chosen.directory,
+    leaveOut: plan.output.leaveOut,
+    basePath: plan.basePath?.path ?? null,
+    serving: { ...plan.serving, ...serving },
+  });
+  await keepFrameworkCaches(frameworkCachesOf(context, directory, plan.frameworkCaches));
+  return built;
+}
+
+async function publishPrebuilt(context: BuildContext): Promise<Built> {
+  const directory = context.config.prebuiltDirectory;
+  if (directory === null) {
+    throw new SphereError(
+      'INFRASTRUCTURE',
+      'This deployment is of a built directory, and the builder was given none.',
+    );
+  }
+  const output: Output = {
+    directory,
+    shown: directory,
+    leaveOut: [],
+    basePath: null,
+    serving: context.spec.serving,
+  };
+  return publishOutput(context, output);
+}
+
+async function planSource(
+  context: BuildContext,
+  directory: string,
+): Promise<{ plan: BuildPlan; serving: Serving }> {
+  const { spec, log, running } = context;
+  const files = sourceFilesAt(directory);
+  const settings = await readSettings(files, spec.build);
+  if (settings.file !== null) log.say(`Settings are read from ${settings.file}.`);
+  const plan = await planBuild(files, settings.build, { nodeVersion: running.version });
+  for (const { what, value, why } of plan.detections) log.say(`${what}: ${value} (${why})`);
+  for (const warning of plan.warnings) warn(context, warning);
+  return { plan, serving: settings.serving };
+}
+
+async function prepareTools(context: BuildContext, plan: BuildPlan): Promise<Tools> {
+  await enterPhase(context, firstPhase(plan), plan.detections);
+  if (plan.install === null && plan.build === null)
+    return { programs: [], nodeVersion: '', managerVersion: '' };
+  return chooseTools(context, plan);
+}
+
+function firstPhase(plan: BuildPlan): 'install' | 'build' | 'upload' {
+  if (plan.install !== null) return 'install';
+  return plan.build === null ? 'upload' : 'build';
+}
+
+/** One limit for install and build together, from the start of the first. */
+function limitTime({ spec, signal }: BuildContext): { signal: AbortSignal; clear: () => void } {
+  const limit = new AbortController();
+  const timer = setTimeout(() => {
+    limit.abort(
+      new SphereError(
+        'BUILD_TIMED_OUT',
+        `Install and build took longer than ${duration(spec.timeLimitMs)}, and were stopped.`,
+        {
+          hint: 'Look in the log for what it was doing. A command that watches for changes never ends.',
+        },
+      ),
+    );
+  }, spec.timeLimitMs);
+  return { signal: AbortSignal.any([signal, limit.signal]), clear: () => clearTimeout(timer) };
+}
+
+function environmentOf({ spec, config }: BuildContext, plan: BuildPlan, tools: Tools, directory: string) {
+  const git = spec.source.kind === 'git' ? spec.source : spec.source.git;
+  const directories = new Set([
+    plan.rootDirectory,
+    plan.build?.directory ?? '.',
+    plan.install?.directory ?? '.',
+  ]);
+  return commandEnvironment(config.machine, {
+    programs: [
+      ...[...directories].map((inner) => join(directory, inner, 'node_modules', '.bin')),
+      ...tools.programs,
+    ],
+    derived: plan.environment,
+    sphere: {
+      CI: '1',
+      SPHERE: '1',
+      SPHERE_SITE_URL: spec.siteUrl,
+      SPHERE_TARGET: spec.target,
+      ...(git?.commit === undefined ? {} : { SPHERE_COMMIT: git.commit }),
+      ...(git?.branch === undefined ? {} : { SPHERE_BRANCH: git.branch }),
+    },
+  });
+}
+
+async function runBuild(
+  context: BuildContext,
+  plan: BuildPlan,
+  directory: string,
+  steps: CommandSteps,
+): Promise<void> {
+  if (plan.build === null) return;
+  const { spec, log } = context;
+  if (log.phase !== 'build') await enterPhase(context, 'build');
+  if (!spec.noCache) {
+    const restored = await restoreFrameworkCaches(
+      frameworkCachesOf(context, directory, plan.frameworkCaches),
+    );
+    if (restored.length > 0) log.say(`Restored ${restored.join(', ')} from the last deployment.`);
+  }
+  const start = performance.now();
+  await steps.run('build', plan.build);
+  log.say(`Built in ${since(start)}.`);
+}

@@ -1,0 +1,74 @@
+/** Decides whether an install may be skipped, and what must be equal for that. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BuildPlan } from '../plan/build-plan.ts';
+
+export type ModulesKey = {
+  key: string;
+  /** What went into the key, named for people: "package-lock.json" -> a digest of it. */
+  parts: Record<string, string>;
+};
+
+export type Machine = { nodeVersion: string; managerVersion: string; platform: string; arch: string };
+
+/** The key of the node_modules that `plan` installs from the source at `top`, or why there is none. */
+export function modulesKey(plan: BuildPlan, top: string, machine: Machine): ModulesKey | { why: string } {
+  const { install, packageManager } = plan;
+  if (install === null || packageManager === null)
+    return { why: 'nothing is installed by a package manager' };
+  if (packageManager.lockfile === null) return { why: 'there is no lockfile' };
+  if (install.kind === 'given' && !isPlainInstall(install.command)) {
+    return { why: 'the install command may do more than install' };
+  }
+  const scripted = memberWithScripts(plan, top);
+  if (scripted !== null) return { why: `${scripted} has install scripts` };
+
+  const parts: Record<string, string> = {
+    'the install command': `${install.directory}: ${install.command}`,
+    'the package manager': `${packageManager.name} ${machine.managerVersion}`,
+    'the Node version': machine.nodeVersion,
+    'the machine': `${machine.platform} ${machine.arch}`,
+  };
+  for (const path of plan.installInputs) {
+    parts[path] = createHash('sha256')
+      .update(readFileSync(join(top, path)))
+      .digest('hex');
+  }
+  const key = createHash('sha256')
+    .update(JSON.stringify([1, parts]))
+    .digest('hex')
+    .slice(0, 32);
+  return { key, parts };
+}
+
+/** One call of a package manager's install, with options at most. */
+export function isPlainInstall(command: string): boolean {
+  return /^(?:npm (?:ci|i|install|clean-install)|(?:pnpm|bun|yarn) (?:install|i)|yarn)(?: --?[\w-]+(?:=[\w./-]+)?)*$/.test(
+    command.trim(),
+  );
+}
+
+/**
+ * A workspace member whose own scripts run in an install, such as `prepare` with a build: what they make is outside of
+ * node_modules. (Those of the top and of the built package run again by the plan's `afterReuse`.)
+ */
+function memberWithScripts(plan: BuildPlan, top: string): string | null {
+  const rerun = [plan.install?.directory, plan.rootDirectory].map((directory) =>
+    join(directory ?? '.', 'package.json'),
+  );
+  const members = plan.installInputs.filter(
+    (path) => /(?:^|\/)package\.json$/.test(path) && !rerun.includes(path),
+  );
+  return members.find((path) => runsInInstall(readFileSync(join(top, path), 'utf8'))) ?? null;
+}
+
+function runsInInstall(text: string): boolean {
+  try {
+    const { scripts } = JSON.parse(text) as { scripts?: Record<string, string> };
+    return ['preinstall', 'install', 'postinstall', 'prepare'].some((name) => scripts?.[name] !== undefined);
+  } catch {
+    // What cannot be read may do anything.
+    return true;
+  }
+}

@@ -1,0 +1,80 @@
+/** Collects what a build has left and gives it to the plane. */
+import type { BuildResult } from '../../contract/builder-api.ts';
+import type { Serving } from '../../contract/configuration.ts';
+import { SphereError } from '../../contract/errors.ts';
+import { outputLimits } from '../../contract/manifest.ts';
+import { collectOutput } from '../../files/output.ts';
+import { type BuildContext, enterPhase, warn } from '../context.ts';
+import { count, since, size } from '../wording.ts';
+import { mountAt, withoutNames } from './site.ts';
+import { blobPaths, uploadSite } from './upload.ts';
+
+export type Output = {
+  directory: string;
+  /** The directory as people know it. */
+  shown: string;
+  /** Names at its top that are not the site's. */
+  leaveOut: readonly string[];
+  /** The path that the site is built for; null for `/`. */
+  basePath: string | null;
+  serving: Serving;
+};
+
+/** How many left-out paths are named. */
+const namedPaths = 5;
+
+/** Throws OUTPUT_INVALID when there is nothing to publish, or something that cannot be. */
+export async function publishOutput(
+  context: BuildContext,
+  output: Output,
+): Promise<Extract<BuildResult, { outcome: 'built' }>> {
+  const { log, plane, signal, warnings } = context;
+  if (log.phase !== 'upload') await enterPhase(context, 'upload');
+  const start = performance.now();
+  const collected = await collectOutput(output.directory, outputLimits);
+  const files = withoutNames(collected.files, output.leaveOut);
+  const number = Object.keys(files).length;
+  if (number === 0) {
+    throw new SphereError('OUTPUT_INVALID', `${output.shown} holds nothing to publish.`, {
+      hint: 'Set "outputDirectory" in sphere.json, or --output, to where the build leaves the site.',
+      ...(collected.leftOut.length === 0 ? {} : { details: [`Left out: ${collected.leftOut.join(', ')}`] }),
+    });
+  }
+  log.say(`Output: ${output.shown}, ${count(number, 'file')}, ${size(bytesOf(files))}.`);
+  const leftOut = [...collected.leftOut, ...Object.keys(collected.files).filter((path) => !(path in files))];
+  if (leftOut.length > 0) log.say(`Left out: ${firstOf(leftOut)}.`);
+  for (const warning of collected.warnings) warn(context, warning);
+
+  const site = placed(context, { files, serving: output.serving }, output.basePath);
+  const manifest = { version: 1 as const, ...site };
+  const figures = await uploadSite(plane, manifest, blobPaths(output.directory, files), signal);
+  const rest =
+    figures.files === 0
+      ? 'everything was there already'
+      : `${count(figures.files, 'file')}, ${size(figures.bytes)}`;
+  log.say(`Uploaded in ${since(start)}: ${rest}.`);
+  return {
+    outcome: 'built',
+    uploaded: figures.files,
+    uploadedBytes: figures.bytes,
+    warnings: warnings.slice(0, 50),
+  };
+}
+
+type Site = Parameters<typeof mountAt>[0];
+
+function placed({ log }: BuildContext, site: Site, basePath: string | null): Site {
+  const mounted = basePath === null ? null : mountAt(site, basePath);
+  if (mounted === null) return site;
+  log.say(`The site is put below ${basePath}, which it is built for; / leads there.`);
+  return mounted;
+}
+
+function firstOf(paths: readonly string[]): string {
+  const named = paths.slice(0, namedPaths).join(', ');
+  return paths.length > namedPaths ? `${named} and ${paths.length - namedPaths} more` : named;
+}
+
+function bytesOf(files: Site['files']): number {
+  return Object.values(files).reduce((sum, file) => sum + file.bytes, 0);
+}

@@ -1,0 +1,31 @@
+/** Tells the plane what the site is made of, and uploads what it lacks. */
+import { join } from 'node:path';
+import type { Manifest } from '../../contract/manifest.ts';
+import { type UploadFigures, uploadMissing } from '../../files/upload.ts';
+import type { Plane } from '../plane.ts';
+
+/** Enough for a plane that restarts: with growing waits, about two minutes. */
+const tries = 14;
+
+/** `pathOf`: a blob to a file with its content. */
+export async function uploadSite(
+  plane: Plane,
+  manifest: Manifest,
+  pathOf: ReadonlyMap<string, string>,
+  signal: AbortSignal,
+): Promise<UploadFigures> {
+  const sizes = new Map(Object.values(manifest.files).map((file) => [file.blob, file.bytes]));
+  const { missing } = await plane.sendManifest(manifest);
+  const items = missing.map(({ blob, url, headers }) => ({
+    path: pathOf.get(blob) as string,
+    url: plane.resolve(url),
+    headers,
+    bytes: sizes.get(blob) as number,
+  }));
+  return uploadMissing(items, { concurrency: 16, signal, tries });
+}
+
+/** Where each blob's content can be read: `files` are relative to `directory`. */
+export function blobPaths(directory: string, files: Manifest['files']): Map<string, string> {
+  return new Map(Object.entries(files).map(([path, { blob }]) => [blob, join(directory, path)]));
+}

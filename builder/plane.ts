@@ -1,0 +1,166 @@
+/** The plane as the builder sees it: every request of the contract, repeated while the plane cannot be reached. */
+import { randomBytes } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
+import { Pool } from 'undici';
+import type {
+  BuildResult,
+  BuildSpec,
+  CredentialAnswer,
+  LogAnswer,
+  ManifestAnswer,
+  PhaseRequest,
+} from '../contract/builder-api.ts';
+import { type ErrorBody, errorCodes, SphereError } from '../contract/errors.ts';
+import type { Manifest } from '../contract/manifest.ts';
+import { type RouteName, routePath, routes } from '../contract/routes.ts';
+import { builderContractVersion } from '../contract/version.ts';
+
+/** Another attempt has taken over, or the deployment has ended: there is nobody left to report to. */
+export class AttemptStale extends Error {
+  override name = 'AttemptStale';
+}
+
+/** The plane did not answer for as long as the builder waits. */
+export class PlaneUnreachable extends Error {
+  override name = 'PlaneUnreachable';
+}
+
+/**
+ * Every method repeats its request until the plane answers, and rejects with `AttemptStale`, with `PlaneUnreachable`
+ * after `giveUpAfterMs` without an answer, with the plane's own error (SphereError), or with the signal's reason.
+ */
+export type Plane = {
+  register(): Promise<BuildSpec>;
+  credential(): Promise<string>;
+  /** `body`: the JSON text of a `LogRequest`. */
+  sendLogs(body: string): Promise<LogAnswer>;
+  enterPhase(request: PhaseRequest): Promise<void>;
+  heartbeat(): Promise<void>;
+  /** The uploaded source, a tar.gz. */
+  openSource(url: string): Promise<Readable>;
+  sendManifest(manifest: Manifest): Promise<ManifestAnswer>;
+  sendResult(result: BuildResult): Promise<void>;
+  /** A URL of the plane's, which may be relative, in full. */
+  resolve(url: string): string;
+  close(): Promise<void>;
+};
+
+export type PlaneOptions = {
+  url: string;
+  deployment: string;
+  attempt: number;
+  bootstrapToken: string;
+  /** Ends every request. */
+  signal: AbortSignal;
+  giveUpAfterMs?: number;
+};
+
+/** Longer than a plane takes to come back after a restart or an upgrade. */
+const giveUpAfterMs = 120_000;
+const waits = { firstMs: 100, longestMs: 3_000 } as const;
+/** Without an answer for this long, a try has failed. */
+const silenceMs = 30_000;
+
+export function openPlane(options: PlaneOptions): Plane {
+  const pool = new Pool(new URL(options.url).origin, {
+    connections: 4,
+    headersTimeout: silenceMs,
+    bodyTimeout: silenceMs,
+    connect: { timeout: 10_000 },
+  });
+  const token = randomBytes(32).toString('hex');
+  const patience = options.giveUpAfterMs ?? giveUpAfterMs;
+
+  /** Sends until there is an answer; every request of the contract may be repeated. */
+  const answered = async <Answer>(what: string, attempt: () => Promise<Answer>): Promise<Answer> => {
+    const since = performance.now();
+    for (let pause: number = waits.firstMs; ; pause = Math.min(pause * 2, waits.longestMs)) {
+      try {
+        return await attempt();
+      } catch (error) {
+        options.signal.throwIfAborted();
+        if (error instanceof AttemptStale || (error instanceof SphereError && !isPassing(error))) throw error;
+        if (performance.now() - since + pause > patience) throw unreachable(what, patience, error);
+        await wait(pause * (0.5 + Math.random() / 2), undefined, { signal: options.signal });
+      }
+    }
+  };
+
+  const send = async (path: string, method: string, bearer: string, body?: string) => {
+    const response = await pool.request({
+      path,
+      method: method.toUpperCase() as 'GET' | 'POST',
+      headers: {
+        authorization: `Bearer ${bearer}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      signal: options.signal,
+      ...(body === undefined ? {} : { body }),
+    });
+    if (response.statusCode >= 200 && response.statusCode < 300) return response.body;
+    throw refusal(response.statusCode, await response.body.text());
+  };
+
+  const call = <Answer>(name: RouteName, body?: string, bearer = token): Promise<Answer> => {
+    const path = routePath(name, { deployment: options.deployment, attempt: options.attempt });
+    return answered(name, async () => {
+      const answer = await send(path, routes[name].method, bearer, body);
+      return (await answer.json()) as Answer;
+    });
+  };
+  const resolve = (url: string) => new URL(url, options.url).href;
+
+  return {
+    resolve,
+    register: () =>
+      call(
+        'registerBuilder',
+        JSON.stringify({ contractVersion: builderContractVersion, token }),
+        options.bootstrapToken,
+      ),
+    credential: async () => (await call<CredentialAnswer>('buildCredential')).token,
+    sendLogs: (body) => call('buildLogs', body),
+    enterPhase: async (request) => void (await call('buildPhase', JSON.stringify(request))),
+    heartbeat: async () => void (await call('buildHeartbeat', '{}')),
+    openSource: (url) => {
+      const { pathname, search } = new URL(resolve(url));
+      return answered('buildSource', () => send(`${pathname}${search}`, 'get', token));
+    },
+    sendManifest: (manifest) => call('buildManifest', JSON.stringify(manifest)),
+    sendResult: async (result) => void (await call('buildResult', JSON.stringify(result))),
+    close: () => pool.destroy(),
+  };
+}
+
+/** Failures that pass when the plane has come back, or has less to do. */
+function isPassing(error: SphereError): boolean {
+  return error.code === 'INFRASTRUCTURE' || error.code === 'PLANE_UNREACHABLE' || error.code === 'INTERNAL';
+}
+
+/** What an answer that is not 2xx means. What is not the plane's own error comes from something before it. */
+function refusal(status: number, text: string): Error {
+  const body = errorIn(text);
+  if (body?.code === 'ATTEMPT_STALE') return new AttemptStale(body.message);
+  if (status >= 500 || status === 408 || status === 429 || body === null) {
+    return new SphereError('INFRASTRUCTURE', `The plane answered with ${status}: ${text.slice(0, 200)}`);
+  }
+  return SphereError.fromBody(body);
+}
+
+function errorIn(text: string): ErrorBody | null {
+  try {
+    const { error } = JSON.parse(text) as { error?: ErrorBody };
+    return error !== undefined && errorCodes.includes(error.code) ? error : null;
+  } catch {
+    return null;
+  }
+}
+
+function unreachable(what: string, patience: number, cause: unknown): PlaneUnreachable {
+  const seen = cause instanceof Error ? cause.message : String(cause);
+  return new PlaneUnreachable(
+    `The plane did not take ${what} for ${Math.round(patience / 1000)} s; last seen: ${seen}`,
+    { cause },
+  );
+}
