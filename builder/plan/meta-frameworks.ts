@@ -155,10 +155,14 @@ const astro: Framework = {
     const config = await configOf(project, 'astro.config');
     const from = config?.path ?? '';
     const output = { path: config?.text('outDir'), from };
+    const base = config?.text('base') ?? null;
     const findings: Findings = {
       outputs: [outputFrom('dist', { path: optionIn(script, '--outDir'), from: 'the build script' }, output)],
       staticHint: "Set output: 'static' in the Astro configuration and remove the adapter.",
-      ...baseFrom(config, 'base'),
+      // Astro takes `docs` for `/docs`.
+      ...(base === null || base.startsWith('.')
+        ? {}
+        : { base: { path: `/${base.replace(/^\/+/, '')}`, from } }),
     };
     const mode = config?.text('output');
     if (mode === 'server' || mode === 'hybrid') {

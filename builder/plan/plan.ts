@@ -29,10 +29,8 @@ export async function planBuild(
   const project = packageJson === null ? null : projectAt(files, root, packageJson);
   const found = project === null ? null : await findFramework(project, settings.framework);
   const scripts = project === null ? null : chooseScripts(found?.framework ?? null, project);
-  const builds =
-    settings.buildCommand === undefined
-      ? found !== null || scripts !== null
-      : settings.buildCommand !== null || settings.outputDirectory !== undefined;
+  const { buildCommand } = settings;
+  const builds = buildCommand === undefined ? found !== null || scripts !== null : buildCommand !== null;
   const base = await emptyPlan(files, root, settings, machine);
   if (!builds) return planPlainHtml(files, base, root, settings);
   const program = project === null ? null : await planProgram(project, root, settings, found, scripts);

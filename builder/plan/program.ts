@@ -6,6 +6,7 @@ import { expandScript, type Findings, type Framework, type Project } from './fra
 import type { FoundFramework } from './frameworks.ts';
 import { detectPackageManager, type ManagerFindings, runProgram, runScript } from './package-manager.ts';
 import type { Root } from './root-directory.ts';
+import { joinPath } from './source-files.ts';
 
 /** What a framework or script adds to a plan. */
 export type Program = {
