@@ -1,38 +1,89 @@
 /** Bundles the three programs with all their libraries into dist/, so that the package installs as one package. */
-import { chmodSync, existsSync } from 'node:fs';
-import { defineConfig } from 'tsup';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { defineConfig, type Options } from 'tsup';
 import { preparePglite } from './scripts/build/pglite.ts';
 import { writeThirdPartyLicenses } from './scripts/build/third-party-licenses.ts';
 
-const programs = ['cli', 'server', 'builder'];
+rmSync('dist', { recursive: true, force: true });
 
-export default defineConfig({
-  entry: Object.fromEntries(
-    programs
-      .map((program) => [`${program}/main`, `${program}/main.ts`] as const)
-      .filter(([, source]) => existsSync(source)),
-  ),
+/** Every file that went into a bundle. */
+const inputs = new Set<string>();
+const collectInputs: NonNullable<Options['esbuildPlugins']>[number] = {
+  name: 'collect-inputs',
+  setup(build) {
+    build.initialOptions.metafile = true;
+    build.onEnd(({ metafile }) => {
+      for (const input of Object.keys(metafile?.inputs ?? {})) inputs.add(input);
+    });
+  },
+};
+
+const shared: Options = {
   format: 'cjs',
   platform: 'node',
   target: 'node20',
   outDir: 'dist',
-  clean: true,
-  // Commands are imported lazily: each becomes a chunk that is read when it is used.
-  splitting: true,
   // Some libraries, and files/package-root.ts, ask for `import.meta.url`, which CommonJS does not have.
   shims: true,
   noExternal: [/.*/],
   // Not minified: it saves little of the start-up time (measured), and stack traces in bug reports stay readable.
   minify: false,
-  keepNames: false,
-  metafile: true,
+  esbuildPlugins: [collectInputs],
   silent: true,
-  async onSuccess() {
-    for (const program of programs) {
-      const file = `dist/${program}/main.cjs`;
-      if (existsSync(file)) chmodSync(file, 0o755);
-    }
-    writeThirdPartyLicenses('dist', 'dist/metafile-cjs.json');
-    await preparePglite('dist/pglite');
+};
+
+/** The CLI: commands are imported lazily, each becomes a chunk that is read when it is used. */
+const cli: Options = {
+  ...shared,
+  name: 'cli',
+  entry: { 'cli/main': 'cli/main.ts' },
+  splitting: true,
+  esbuildOptions(options) {
+    // tsup splits CommonJS with sucrase, which moves class fields behind `super()` and breaks `if (super(), …)`, as
+    // minified libraries have it: esbuild lowers the fields first.
+    options.supported = { 'class-field': false, 'class-static-field': false };
   },
+  esbuildPlugins: [
+    collectInputs,
+    {
+      // The server is a program of its own: `sphere server` loads its file. Chunks lie in dist/ itself.
+      name: 'door-to-the-server',
+      setup(build) {
+        build.onResolve({ filter: /server\/main\.ts$/ }, () => ({
+          path: './server/main.cjs',
+          external: true,
+        }));
+      },
+    },
+  ],
+  onSuccess: async () => finish('cli'),
+};
+
+/** Programs that run for long, each in one file: esbuild alone writes it, which PGlite's own `require` needs. */
+const program = (name: 'server' | 'builder'): Options => ({
+  ...shared,
+  name,
+  entry: { [`${name}/main`]: `${name}/main.ts` },
+  splitting: false,
+  onSuccess: async () => finish(name),
 });
+
+/** What is left to do when the last of the three has been bundled. */
+const bundled = new Set<string>();
+async function finish(name: string): Promise<void> {
+  bundled.add(name);
+  if (bundled.size < 3) return;
+  const files = ['.', 'cli', 'server', 'builder'].flatMap((directory) =>
+    readdirSync(join('dist', directory))
+      .filter((file) => file.endsWith('.cjs'))
+      .map((file) => join('dist', directory, file)),
+  );
+  for (const file of files) execFileSync(process.execPath, ['--check', file], { stdio: 'inherit' });
+  for (const directory of ['cli', 'server', 'builder']) chmodSync(join('dist', directory, 'main.cjs'), 0o755);
+  writeThirdPartyLicenses('dist', inputs);
+  await preparePglite('dist/pglite');
+}
+
+export default defineConfig([cli, program('server'), program('builder')]);

@@ -1,14 +1,13 @@
 /** Writes the licences of everything that is bundled next to the bundles, as those licences ask. */
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A license text goes by one of these names; PGlite carries PostgreSQL's beside its own. */
 const licenseFile = /^(postgres-?)?(licen[cs]es?|copying|notice)([.-].*)?$/i;
 
-/** Reads esbuild's `metafile`, writes `THIRD-PARTY-LICENSES.txt` into `directory` and removes the metafile. */
-export function writeThirdPartyLicenses(directory: string, metafile: string): void {
-  const { inputs } = JSON.parse(readFileSync(metafile, 'utf8')) as { inputs: Record<string, unknown> };
-  const packages = new Set(Object.keys(inputs).flatMap((input) => packageDirectory(input) ?? []));
+/** Writes `THIRD-PARTY-LICENSES.txt` into `directory`, for the packages that the bundled files `inputs` come from. */
+export function writeThirdPartyLicenses(directory: string, inputs: Iterable<string>): void {
+  const packages = new Set([...inputs].flatMap((input) => packageDirectory(input) ?? []));
   const notices = new Map([...packages].map(noticeOf));
   const sorted = [...notices].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, notice]) => notice);
   writeFileSync(join(directory, 'THIRD-PARTY-LICENSES.txt'), sorted.join(`\n${'-'.repeat(80)}\n\n`));
