@@ -11,7 +11,6 @@ export function writeThirdPartyLicenses(directory: string, inputs: Iterable<stri
   const notices = new Map([...packages].map(noticeOf));
   const sorted = [...notices].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, notice]) => notice);
   writeFileSync(join(directory, 'THIRD-PARTY-LICENSES.txt'), sorted.join(`\n${'-'.repeat(80)}\n\n`));
-  rmSync(metafile);
 }
 
 /** `node_modules/a/node_modules/@b/c/x.js` is in the package `node_modules/a/node_modules/@b/c`. */
