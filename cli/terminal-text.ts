@@ -20,7 +20,8 @@ const sequences = new RegExp(
   'g',
 );
 
-const colour = /^\u001b\[[0-9;:]*m$/;
+const isColour = (sequence: string) =>
+  sequence.startsWith('\u001b[') && /^[0-9;:]*m$/.test(sequence.slice(2));
 
 /**
  * `text` (lines separated by `\n`) without control sequences, save colours when `colours` is set. A line that sets a
@@ -28,7 +29,7 @@ const colour = /^\u001b\[[0-9;:]*m$/;
  */
 export function cleanText(text: string, colours: boolean): string {
   if (!suspicious.test(text)) return text;
-  const kept = text.replace(sequences, (sequence) => (colours && colour.test(sequence) ? sequence : ''));
+  const kept = text.replace(sequences, (sequence) => (colours && isColour(sequence) ? sequence : ''));
   if (!colours || !kept.includes('\u001b')) return kept;
   return kept
     .split('\n')

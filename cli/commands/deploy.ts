@@ -5,7 +5,7 @@ import type { DeployOptions } from '../deploy.ts';
 export const command: CommandFile = {
   define(command) {
     command
-      .argument('[dir]', 'the directory to deploy, without a named repository')
+      .argument('[dir]', 'the directory to deploy; default: this one')
       .optionsGroup('Source:')
       .option('--repo <url>', 'deploy a Git repository instead of the directory')
       .option('--ref <ref>', 'its branch, tag or commit')
