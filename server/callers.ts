@@ -10,7 +10,7 @@ export const EMBEDDED_ACCOUNT = 'embedded';
 export type Caller =
   | { kind: 'account'; account: string }
   | { kind: 'builder'; token: string }
-  | { kind: 'bootstrap'; token: string }
+  | { kind: 'bootstrap' }
   | { kind: 'nobody' };
 
 export type Callers = {
@@ -69,8 +69,12 @@ export function createCallers(plane: Plane): Callers {
         if (account === null) throw notSignedIn();
         return { kind: 'account', account };
       }
-      if (principal === 'bootstrap') return { kind: 'bootstrap', token };
       if (!attempt) throw new Error('a builder route without an attempt');
+      if (principal === 'bootstrap') {
+        if (!equalStrings(token, plane.keys.bootstrapToken(attempt.deployment, attempt.attempt)))
+          throw notSignedIn();
+        return { kind: 'bootstrap' };
+      }
       await checkBuilder(token, attempt);
       return { kind: 'builder', token };
     },

@@ -24,9 +24,8 @@ import { parse, type RouteTable } from './mount.ts';
 export function buildRoutes(plane: Plane): RouteTable {
   return {
     registerBuilder: {
-      async answer({ request, caller, attempt }) {
-        if (caller.kind !== 'bootstrap') throw new Error('this route is for bootstrap tokens');
-        return registerBuilder(plane, attempt(), caller.token, parse(registerSchema, request.body));
+      async answer({ request, attempt }) {
+        return registerBuilder(plane, attempt(), parse(registerSchema, request.body));
       },
     },
     buildSource: {
