@@ -1,0 +1,13 @@
+/** How the tests run: `npm test`, or `npx vitest run test/<area>`. */
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Real processes: signals and working directories belong to a process, not to a thread.
+    pool: 'forks',
+    // Real git, databases and builds on two shared cores. A test that hangs still ends.
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
