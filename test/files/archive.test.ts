@@ -1,15 +1,26 @@
 /** Packing and unpacking of sources: what is sent is what arrives, and nothing else can arrive. */
-import { createHash } from 'node:crypto';
-import { existsSync, linkSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  existsSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { Header } from 'tar';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { packSource, unpackSource } from '../../files/archive.ts';
 import { digestSource, digestTree } from '../../files/digest.ts';
-import { emptyDirectory, executable, link, type Tree, tree } from './tree.ts';
+import { listSource } from '../../files/source.ts';
+import { emptyDirectory, executable, link, type Tree, tree, writeTree } from './tree.ts';
 
 const limits = { files: 1000, bytes: 100 * 1024 ** 2 };
 
@@ -18,6 +29,19 @@ async function roundTrip(source: string) {
   const unpacked = emptyDirectory();
   await unpackSource(packSource(source, sent.entries), unpacked, limits);
   return { sent, unpacked, arrived: await digestTree(unpacked) };
+}
+
+/** The files below `directory` that this process has open (Linux says so in /proc; elsewhere nothing is seen). */
+function filesOpenIn(directory: string): string[] {
+  if (!existsSync('/proc/self/fd')) return [];
+  const files = readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return [];
+    }
+  });
+  return files.filter((file) => file.startsWith(directory));
 }
 
 type Entry = {
@@ -99,10 +123,38 @@ describe('a source that is packed and unpacked', () => {
     expect(hashes[0]).toBe(hashes[1]);
   });
 
-  test('a file that went away meanwhile fails the stream', async () => {
-    const source = tree({ a: '1' });
-    const packed = packSource(source, [{ path: 'a' }, { path: 'gone' }]);
-    await expect(buffer(packed)).rejects.toMatchObject({ code: 'SOURCE_REFUSED' });
+  test.each([
+    ['is gone', {}],
+    ['has grown', { a: '12345678' }],
+    ['has shrunk', { a: '1' }],
+    ['has grown, and is large', { a: Buffer.alloc(3_000_000) }],
+  ] as [string, Tree][])('fails the stream when a file %s meanwhile', async (what, later) => {
+    const source = tree({ a: what.includes('large') ? Buffer.alloc(2_000_000) : '1234' });
+    const { entries } = await digestSource(source);
+    rmSync(join(source, 'a'));
+    writeTree(source, later);
+    await expect(buffer(packSource(source, entries))).rejects.toMatchObject({ code: 'SOURCE_REFUSED' });
+  });
+
+  test('that nobody reads to the end closes its files', async () => {
+    const source = tree({ a: randomBytes(30_000_000) });
+    const { entries } = await digestSource(source);
+    const packed = packSource(source, entries);
+    await once(packed, 'readable');
+    packed.destroy();
+    await vi.waitFor(() => expect(filesOpenIn(source)).toEqual([]));
+  });
+
+  test('is what tar reads', async () => {
+    const source = tree({
+      'a b/run.sh': executable('#!'),
+      link: link('a b'),
+      [`${'long/'.repeat(60)}ü`]: 'x',
+    });
+    const { entries, digest } = await digestSource(source);
+    const unpacked = emptyDirectory();
+    execFileSync('tar', ['xzf', '-', '-C', unpacked], { input: await buffer(packSource(source, entries)) });
+    expect((await digestTree(unpacked)).digest).toBe(digest);
   });
 });
 
@@ -175,7 +227,7 @@ describe('an archive of a stranger', () => {
       a: 'x'.repeat(50),
       'b.bin': Buffer.from(Array.from({ length: 3000 }, (_, n) => n % 251)),
     });
-    const whole = await buffer(packSource(source, [{ path: 'a' }, { path: 'b.bin' }]));
+    const whole = await buffer(packSource(source, await listSource(source)));
     await expect(
       unpackSource(Readable.from([damage(whole)]), emptyDirectory(), limits),
     ).rejects.toMatchObject({
