@@ -1,0 +1,370 @@
+/** The builder's program against a recording plane: whole builds, cancellation, a plane that goes away. */
+import { createWriteStream, existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { packSource } from '../../files/archive.ts';
+import { digestSource } from '../../files/digest.ts';
+import { emptyDirectory, executable, link, type Tree, tree } from '../files/tree.ts';
+import { bundleBuilder, startBuilder } from './builder-program.ts';
+import { commitFiles, repository } from './git-repository.ts';
+import { type PlaneOptions, type RecordingPlane, startPlane } from './recording-plane.ts';
+
+let program: Awaited<ReturnType<typeof bundleBuilder>>;
+beforeAll(async () => {
+  program = await bundleBuilder();
+});
+afterAll(() => program.remove());
+
+async function openPlane(options: PlaneOptions): Promise<RecordingPlane> {
+  const plane = await startPlane(options);
+  onTestFinished(() => plane.close());
+  return plane;
+}
+
+/** An upload of `files`, as the CLI makes it. */
+async function upload(files: Tree): Promise<PlaneOptions> {
+  const directory = tree(files);
+  const sourceFile = join(emptyDirectory(), 'source.tar.gz');
+  const { digest, entries } = await digestSource(directory);
+  await pipeline(packSource(directory, entries), createWriteStream(sourceFile));
+  const url = '/v1/builds/dep_test/1/source';
+  return { spec: { source: { kind: 'upload', digest }, sourceUrl: url }, sourceFile };
+}
+
+const start = (plane: RecordingPlane, extra: { cache?: string; prebuilt?: string } = {}, environment = {}) =>
+  startBuilder(
+    program.file,
+    plane,
+    { work: emptyDirectory(), cache: emptyDirectory(), ...extra },
+    environment,
+  );
+
+const script = (command: string): Tree => ({
+  'sphere.json': JSON.stringify({ buildCommand: command, outputDirectory: 'out' }),
+});
+
+const published = (plane: RecordingPlane) =>
+  Object.fromEntries(
+    Object.entries(plane.manifest?.files ?? {}).map(([path, { blob }]) => [
+      path,
+      plane.blobs.get(blob)?.toString(),
+    ]),
+  );
+
+describe('a build', () => {
+  test('of plain HTML from a local repository is published as it is committed', async () => {
+    const { directory, commit } = repository({
+      'index.html': '<h1>Hello</h1>',
+      'a/b.css': 'b{}',
+      '.env': 'KEY=1',
+    });
+    commitFiles(directory, { 'index.html': '<h1>Later</h1>' });
+    const plane = await openPlane({
+      spec: { source: { kind: 'git', repository: directory, ref: 'main', commit } },
+    });
+    const { exitCode, output } = await start(plane).ended;
+    expect({ exitCode, output }).toEqual({ exitCode: 0, output: '' });
+    expect(plane.result).toMatchObject({ outcome: 'built', uploaded: 2 });
+    expect(published(plane)).toEqual({ 'index.html': '<h1>Hello</h1>', 'a/b.css': 'b{}' });
+    expect(plane.phases.map(({ phase }) => phase)).toEqual(['prepare', 'clone', 'upload']);
+    expect(plane.texts.join('\n')).toContain('Left out: .env');
+  });
+
+  test('of an upload runs its command with what Sphere sets, and without the secrets of the machine', async () => {
+    const plane = await openPlane(
+      await upload(script('mkdir out && env > out/env.txt && echo built && echo careful >&2')),
+    );
+    const { exitCode } = await start(
+      plane,
+      {},
+      { AWS_SECRET_ACCESS_KEY: 'machine-secret', MY_TOKEN: 'x', npm_config_local_prefix: '/x' },
+    ).ended;
+    expect(exitCode).toBe(0);
+    expect(plane.lines).toContainEqual([expect.any(Number), 'build', 'stdout', 'built']);
+    expect(plane.lines).toContainEqual([expect.any(Number), 'build', 'stderr', 'careful']);
+    const environment = published(plane)['env.txt'] ?? '';
+    expect(environment).toMatch(/^CI=1$/m);
+    expect(environment).toMatch(/^SPHERE_SITE_URL=http:\/\/shop\.localhost:1234\/$/m);
+    expect(environment).toMatch(/^SPHERE_TARGET=live$/m);
+    expect(environment).not.toMatch(/SECRET|TOKEN|PLANE|local_prefix/);
+  });
+
+  test('that fails tells the command, its exit code and its last lines', async () => {
+    const plane = await openPlane(
+      await upload(script('for i in $(seq 1 50); do echo line $i; done; exit 3')),
+    );
+    expect((await start(plane).ended).exitCode).toBe(0);
+    expect(plane.result).toMatchObject({
+      outcome: 'failed',
+      reason: 'build_failed',
+      error: { code: 'BUILD_FAILED', message: expect.stringMatching(/failed with exit code 3/) },
+    });
+    const details = plane.result?.outcome === 'failed' ? plane.result.error.details : [];
+    expect(details).toEqual(Array.from({ length: 20 }, (_, index) => `line ${index + 31}`));
+  });
+
+  test.each([
+    ['is killed', 'kill -KILL $$', 'out_of_memory'],
+    [
+      'fills the heap of Node',
+      'node --max-old-space-size=16 -e "const a=[];for(;;)a.push(new Array(1e4).fill(1))"',
+      'out_of_memory',
+    ],
+    ['is ended by another signal', 'kill -TERM $$', 'build_failed'],
+  ])('that %s is reported as %3$s', async (_, command, reason) => {
+    const plane = await openPlane(await upload(script(command)));
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({ outcome: 'failed', reason });
+  });
+
+  test('that leaves no output says which directories look like one', async () => {
+    const plane = await openPlane(
+      await upload(script('mkdir -p public/site && echo hi > public/site/index.html')),
+    );
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({
+      outcome: 'failed',
+      reason: 'output_invalid',
+      error: { hint: expect.stringContaining('"outputDirectory": "public/site"') },
+    });
+  });
+
+  test('with a link out of the output is refused', async () => {
+    const plane = await openPlane(
+      await upload(script('mkdir out && ln -s /etc/passwd out/users && echo > out/index.html')),
+    );
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({ outcome: 'failed', reason: 'output_invalid' });
+    expect(plane.blobs.size).toBe(0);
+  });
+
+  test('with a wrong sphere.json names path and line of every problem', async () => {
+    const plane = await openPlane(
+      await upload({ 'index.html': '', 'sphere.json': '{\n  "outputDirectroy": "out",\n  "spa": "yes"\n}' }),
+    );
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({
+      outcome: 'failed',
+      reason: 'configuration_invalid',
+      error: {
+        details: [
+          'sphere.json:2:3 outputDirectroy: is not a known key; did you mean "outputDirectory"?',
+          'sphere.json:3:10 spa: must be true or false, not "yes"',
+        ],
+      },
+    });
+  });
+
+  test('of a directory that is already built uploads it and prints nothing', async () => {
+    const prebuilt = tree({ 'index.html': 'ready', 'assets/a.js': '1' });
+    const plane = await openPlane({ spec: { serving: { spa: true } } });
+    expect(await start(plane, { prebuilt }).ended).toMatchObject({ exitCode: 0, output: '' });
+    expect(published(plane)).toEqual({ 'index.html': 'ready', 'assets/a.js': '1' });
+    expect(plane.manifest?.serving).toEqual({ spa: true });
+  });
+
+  test('of an upload that is not the one named is refused', async () => {
+    const options = await upload({ 'index.html': 'x' });
+    const plane = await openPlane({
+      ...options,
+      spec: { ...options.spec, source: { kind: 'upload', digest: 'f'.repeat(64) } },
+    });
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({ outcome: 'failed', error: { code: 'DIGEST_MISMATCH' } });
+  });
+});
+
+/** A program that ignores SIGTERM and tells by a growing file that it lives. */
+const stubborn = executable("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.05; done\n");
+
+const isAlive = (pid: number) => {
+  try {
+    process.kill(pid, 0);
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+};
+
+/** A build with a grandchild that ignores SIGTERM; its pid is in the log. */
+const withGrandchild: Tree = {
+  ...script('sh ./parent.sh'),
+  'stubborn.sh': stubborn,
+  'parent.sh': './stubborn.sh & echo grandchild $!; echo other $$; wait; wait; wait',
+};
+
+async function grandchildOf(plane: RecordingPlane): Promise<number> {
+  const find = () =>
+    plane.texts.map((text) => /^grandchild (\d+)$/.exec(text)?.[1]).find((pid) => pid !== undefined);
+  await plane.until(() => find() !== undefined);
+  return Number(find());
+}
+
+describe('the end of a build', () => {
+  test('comes with the time limit, for grandchildren too', async () => {
+    const options = await upload(withGrandchild);
+    const plane = await openPlane({ ...options, spec: { ...options.spec, timeLimitMs: 1_500 } });
+    const run = start(plane);
+    const pid = await grandchildOf(plane);
+    expect((await run.ended).exitCode).toBe(0);
+    expect(plane.result).toMatchObject({
+      outcome: 'failed',
+      reason: 'timeout',
+      error: { code: 'BUILD_TIMED_OUT' },
+    });
+    expect(isAlive(pid)).toBe(false);
+  });
+
+  test('comes with ATTEMPT_STALE: commands are killed, nothing is reported, exit 0', async () => {
+    const plane = await openPlane(
+      await upload({
+        ...withGrandchild,
+        'parent.sh': './stubborn.sh & echo grandchild $!; while :; do echo tick; sleep 0.1; done',
+      }),
+    );
+    const run = start(plane);
+    const pid = await grandchildOf(plane);
+    plane.makeStale();
+    expect(await run.ended).toMatchObject({ exitCode: 0, output: '' });
+    expect(isAlive(pid)).toBe(false);
+    expect(plane.result).toBeNull();
+  });
+
+  test('comes with SIGTERM', async () => {
+    const plane = await openPlane(await upload(withGrandchild));
+    const run = start(plane);
+    const pid = await grandchildOf(plane);
+    run.process.kill('SIGTERM');
+    expect((await run.ended).exitCode).toBe(143);
+    expect(isAlive(pid)).toBe(false);
+    expect(plane.result).toBeNull();
+  });
+
+  test('comes for its commands when the builder itself is killed', async () => {
+    const plane = await openPlane(await upload(withGrandchild));
+    const run = start(plane);
+    const pid = await grandchildOf(plane);
+    run.process.kill('SIGKILL');
+    await run.ended;
+    await expect.poll(() => isAlive(pid)).toBe(false);
+  });
+
+  test('leaves no process of the command behind that was started in the background', async () => {
+    const plane = await openPlane(
+      await upload({
+        ...script('./stubborn.sh & echo grandchild $!; mkdir out; echo x > out/index.html'),
+        'stubborn.sh': stubborn,
+      }),
+    );
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({ outcome: 'built' });
+    expect(isAlive(await grandchildOf(plane))).toBe(false);
+  });
+});
+
+describe('a plane that goes away', () => {
+  const counting = (lines: number): Tree =>
+    script(
+      `node -e "let i=0;const next=()=>{if(i<${lines}){console.log('line',++i);i%500?next():setTimeout(next,20)}};next()" && mkdir out && echo x > out/index.html`,
+    );
+  const linesOf = (plane: RecordingPlane) => plane.texts.filter((text) => text.startsWith('line '));
+  const expected = (count: number) => Array.from({ length: count }, (_, index) => `line ${index + 1}`);
+
+  test('and comes back on its port gets every line exactly once, and the result', async () => {
+    const plane = await openPlane(await upload(counting(10_000)));
+    const run = start(plane);
+    for (const seen of [1, 3_000, 6_000]) {
+      await plane.until(() => linesOf(plane).length >= seen);
+      await plane.goAway();
+      await plane.comeBack();
+    }
+    expect((await run.ended).exitCode).toBe(0);
+    expect(linesOf(plane)).toEqual(expected(10_000));
+    expect(plane.result).toMatchObject({ outcome: 'built' });
+  });
+
+  test('after it has stored a batch and before it has answered stores it once', async () => {
+    const plane = await openPlane(await upload(counting(5_000)));
+    plane.breakAfterLogs(5);
+    expect((await start(plane).ended).exitCode).toBe(0);
+    expect(linesOf(plane)).toEqual(expected(5_000));
+  });
+});
+
+describe('a second deployment', () => {
+  const app = (files: Tree = {}): Tree => ({
+    'package.json': JSON.stringify({
+      name: 'app',
+      version: '1.0.0',
+      scripts: { build: 'node build.cjs', postinstall: 'node prepare.cjs' },
+      dependencies: { greeting: 'file:./greeting' },
+    }),
+    'package-lock.json': JSON.stringify({
+      name: 'app',
+      version: '1.0.0',
+      lockfileVersion: 3,
+      requires: true,
+      packages: {
+        '': { name: 'app', version: '1.0.0', dependencies: { greeting: 'file:./greeting' } },
+        greeting: { version: '1.0.0' },
+        'node_modules/greeting': { resolved: 'greeting', link: true },
+      },
+    }),
+    'greeting/package.json': JSON.stringify({ name: 'greeting', version: '1.0.0' }),
+    'greeting/index.js': 'module.exports = "hello";',
+    'prepare.cjs': 'require("fs").writeFileSync("prepared.txt", "yes");',
+    'build.cjs': `const fs = require('fs');
+      fs.mkdirSync('out', { recursive: true });
+      fs.mkdirSync('node_modules/.cache', { recursive: true });
+      const counter = 'node_modules/.cache/count';
+      const count = fs.existsSync(counter) ? Number(fs.readFileSync(counter, 'utf8')) + 1 : 1;
+      fs.writeFileSync(counter, String(count));
+      fs.writeFileSync('out/index.html', [require('greeting'), count, fs.readFileSync('prepared.txt')].join(' '));`,
+    'sphere.json': JSON.stringify({ outputDirectory: 'out' }),
+    ...files,
+  });
+  const deploy = async (cache: string, files: Tree, spec: Partial<PlaneOptions['spec']> = {}) => {
+    const options = await upload(files);
+    const plane = await openPlane({ ...options, spec: { ...options.spec, ...spec } });
+    expect((await start(plane, { cache }).ended).exitCode).toBe(0);
+    expect(plane.result).toMatchObject({ outcome: 'built' });
+    return { page: published(plane)['index.html'], log: plane.texts.join('\n') };
+  };
+
+  test('reuses node_modules and the framework cache, runs the own install scripts, and says so', async () => {
+    const cache = emptyDirectory();
+    const first = await deploy(cache, app());
+    expect(first.page).toBe('hello 1 yes');
+    expect(first.log).toContain('node_modules is not reused, because nothing has been kept yet.');
+
+    const second = await deploy(cache, app({ 'unrelated.txt': 'changed' }));
+    expect(second.page).toBe('hello 2 yes');
+    expect(second.log).toContain('Reused node_modules');
+    expect(second.log).not.toContain('$ npm ci');
+
+    const changed = await deploy(cache, app({ '.npmrc': 'loglevel=error\n' }));
+    expect(changed.log).toContain('node_modules is not reused, because .npmrc changed.');
+
+    const ignoring = await deploy(cache, app(), { noCache: true });
+    expect(ignoring.page).toBe('hello 1 yes');
+    expect(ignoring.log).toContain('$ npm ci');
+  });
+
+  test('fetches of a repository only what is new', async () => {
+    const cache = emptyDirectory();
+    const { directory, commit } = repository({ 'index.html': 'one' });
+    const build = async (at: string) => {
+      const plane = await openPlane({ spec: { source: { kind: 'git', repository: directory, commit: at } } });
+      await start(plane, { cache }).ended;
+      return { page: published(plane)['index.html'], log: plane.texts.join('\n') };
+    };
+    expect((await build(commit)).page).toBe('one');
+    const next = commitFiles(directory, { 'index.html': 'two', 'link.html': link('index.html') });
+    expect((await build(next)).page).toBe('two');
+    const again = await build(commit);
+    expect(again.page).toBe('one');
+    expect(again.log).toContain('is here from an earlier deployment');
+    expect(existsSync(join(cache, 'git'))).toBe(true);
+  });
+});
