@@ -45,6 +45,11 @@ export async function findFramework(
   return documents ?? present[0] ?? (await fromLongTail(project));
 }
 
+/** Whether a script of the project runs the framework; in a workspace's own package a dependency alone says little. */
+export function isRunHere(framework: Framework, project: Project): boolean {
+  return scriptsThatRun(framework, project).length > 0;
+}
+
 function evidenceOf(framework: Framework, project: Project): string | null {
   const own = { ...project.packageJson.peerDependencies, ...project.packageJson.dependencies };
   const name = framework.packages.find((candidate) => own[candidate] !== undefined);
@@ -55,9 +60,12 @@ function evidenceOf(framework: Framework, project: Project): string | null {
   return `a script runs ${shared}, which the workspace depends on`;
 }
 
+/** What our table says of these, also that they make no site, stands. */
+const decided = new Set(frameworks.flatMap((framework) => framework.packages));
+
 async function fromLongTail(project: Project): Promise<FoundFramework | null> {
   if (Object.keys(project.packageJson.dependencies).length === 0) return null;
-  const framework = await findInLongTail(project);
+  const framework = await findInLongTail(project, decided);
   return framework === null ? null : { framework, why: `${project.packageJson.path} depends on it` };
 }
 

@@ -21,9 +21,13 @@ type LibraryEntry = {
   useRuntime?: object;
 };
 
-/** The first framework of the long tail that the project uses, or null. */
-export async function findInLongTail(project: Project): Promise<Framework | null> {
+/** The first framework of the long tail that the project uses, or null. `decided`: packages that our table knows. */
+export async function findInLongTail(
+  project: Project,
+  decided: ReadonlySet<string>,
+): Promise<Framework | null> {
   for (const entry of await staticEntries()) {
+    if (entry.framework.packages.every((name) => decided.has(name))) continue;
     if (await matches(project, entry.every, entry.some)) return entry.framework;
   }
   return null;

@@ -2,7 +2,7 @@
 import type { BuildSettings } from '../../contract/configuration.ts';
 import { SphereError } from '../../contract/errors.ts';
 import type { Framework, Project } from './framework.ts';
-import { findFramework } from './frameworks.ts';
+import { findFramework, isRunHere } from './frameworks.ts';
 import { type PackageJson, readPackageJson } from './package-json.ts';
 import { joinPath, type SourceFiles } from './source-files.ts';
 import { findPackages, findWorkspace, type Workspace } from './workspace.ts';
@@ -68,7 +68,9 @@ async function isSite(files: SourceFiles, top: Root, settings: BuildSettings): P
   const { packageJson, workspace } = top;
   if (packageJson === null) return false;
   if (packageJson.scripts.build !== undefined && workspace === null) return true;
-  return (await findFramework(projectAt(files, top, packageJson), settings.framework)) !== null;
+  const project = projectAt(files, top, packageJson);
+  const found = await findFramework(project, settings.framework);
+  return found !== null && (workspace === null || isRunHere(found.framework, project));
 }
 
 async function sitesBelow(

@@ -1,0 +1,273 @@
+/** Monorepos, plain HTML and settings: which directory is built, and what is said when none can be. */
+import { describe, expect, test } from 'vitest';
+import { planBuild } from '../../builder/plan/plan.ts';
+import { literalSourceFiles } from '../../builder/plan/source-files.ts';
+import type { BuildSettings } from '../../contract/configuration.ts';
+
+const plan = (tree: Record<string, unknown>, settings: BuildSettings = {}) =>
+  planBuild(literalSourceFiles(tree), settings, { nodeVersion: '20.20.2' });
+
+const app = (name: string, more: Record<string, unknown> = {}) => ({
+  name,
+  dependencies: { vite: '7.0.0' },
+  scripts: { build: 'vite build' },
+  ...more,
+});
+
+describe('workspaces', () => {
+  const workspace = {
+    'package.json': { private: true, workspaces: ['apps/*', 'packages/*', '!packages/old'] },
+    'package-lock.json': { lockfileVersion: 3, packages: { '': {} } },
+    'apps/web/package.json': app('web'),
+    'packages/ui/package.json': { name: 'ui' },
+    'packages/old/package.json': { name: 'old' },
+  };
+
+  test('the only site is found, installed at the top and built in its own directory', async () => {
+    const found = await plan(workspace);
+    expect(found.rootDirectory).toBe('apps/web');
+    expect(found.install).toEqual({
+      command: 'npm ci --prefer-offline --no-audit --no-fund',
+      directory: '.',
+      kind: 'derived',
+    });
+    expect(found.build).toEqual({ command: 'npm run build', directory: 'apps/web', kind: 'derived' });
+    expect(found.output.candidates[0]?.directory).toBe('apps/web/dist');
+    expect(found.frameworkCaches).toContain('apps/web/node_modules/.vite');
+    expect(found.installInputs).toEqual([
+      'apps/web/package.json',
+      'package-lock.json',
+      'package.json',
+      'packages/ui/package.json',
+    ]);
+    expect(found.detections[0]).toEqual({
+      what: 'root directory',
+      value: 'apps/web',
+      why: 'the only directory with a site (Vite)',
+    });
+  });
+
+  test('of several sites none is guessed', async () => {
+    await expect(
+      plan({ ...workspace, 'apps/docs/package.json': app('docs', { dependencies: { astro: '5.0.0' } }) }),
+    ).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      hint: expect.stringContaining('--root apps/docs'),
+      details: ['apps/docs (Astro)', 'apps/web (Vite)'],
+    });
+  });
+
+  test('a root directory chooses one', async () => {
+    const tree = { ...workspace, 'apps/docs/package.json': app('docs') };
+    expect((await plan(tree, { rootDirectory: 'apps/docs' })).build?.directory).toBe('apps/docs');
+  });
+
+  test('a directory that is no member installs for itself', async () => {
+    const found = await plan({ ...workspace, 'site/package.json': app('site') }, { rootDirectory: 'site' });
+    expect(found.install?.directory).toBe('site');
+  });
+
+  test('a framework that only the workspace depends on counts where a script runs it', async () => {
+    const found = await plan({
+      'package.json': { workspaces: ['apps/*'], devDependencies: { vite: '7.0.0' } },
+      'apps/web/package.json': { scripts: { build: 'vite build' } },
+      'apps/tool/package.json': { scripts: { build: 'tsc' } },
+    });
+    expect(found.rootDirectory).toBe('apps/web');
+  });
+
+  test('Turborepo builds what the package needs', async () => {
+    const found = await plan({
+      'package.json': { workspaces: ['apps/*'], devDependencies: { turbo: '2.0.0' } },
+      'turbo.json': {},
+      'apps/web/package.json': app('@acme/web'),
+    });
+    expect(found.build).toEqual({
+      command: 'npx turbo run build --filter=@acme/web',
+      directory: '.',
+      kind: 'derived',
+    });
+  });
+
+  test('pnpm builds the packages of the workspace that the site uses', async () => {
+    const found = await plan({
+      'package.json': {},
+      'pnpm-workspace.yaml': 'packages:\n  - "apps/*"\n  - packages/**\n',
+      'apps/web/package.json': app('web', { dependencies: { vite: '7.0.0', ui: 'workspace:*' } }),
+      'packages/ui/package.json': { name: 'ui', scripts: { build: 'tsc' } },
+    });
+    expect(found.install?.directory).toBe('.');
+    expect(found.build?.command).toBe('pnpm --filter "web..." run build');
+  });
+
+  test('a library that Vite builds is no site', async () => {
+    const found = await plan({
+      'package.json': { workspaces: ['packages/*', 'docs'] },
+      'packages/ui/package.json': app('ui'),
+      'packages/ui/vite.config.ts': "export default { build: { lib: { entry: 'src/index.ts' } } }",
+      'docs/package.json': { dependencies: { vitepress: '1.0.0' }, scripts: { build: 'vitepress build' } },
+    });
+    expect(found.rootDirectory).toBe('docs');
+    expect(found.output.candidates[0]?.directory).toBe('docs/.vitepress/dist');
+  });
+
+  test('a site in a directory of a repository that is no workspace is found', async () => {
+    const found = await plan({ 'README.md': '', 'frontend/package.json': app('web') });
+    expect(found.rootDirectory).toBe('frontend');
+    expect(found.install?.directory).toBe('frontend');
+  });
+});
+
+describe('plain HTML', () => {
+  test.each([
+    ['at the top', { 'index.html': '', 'public/index.html': '' }, '.'],
+    ['in public/', { 'public/index.html': '', 'server.py': '' }, 'public'],
+    [
+      'in docs/, beside a package.json that builds nothing',
+      { 'docs/index.html': '', 'package.json': {} },
+      'docs',
+    ],
+    ['in the only directory that has a page', { 'landing/index.html': '', 'notes/a.txt': '' }, 'landing'],
+  ])('%s', async (_name, tree, directory) => {
+    const found = await plan(tree);
+    expect(found).toMatchObject({ framework: null, install: null, build: null });
+    expect(found.output.candidates).toEqual([
+      { directory, inSource: true, why: `found ${directory === '.' ? '' : `${directory}/`}index.html` },
+    ]);
+    expect(found.detections.map(({ value }) => value)).toContain('none: plain HTML');
+  });
+
+  test('at the top, the project’s own files are left out', async () => {
+    const found = await plan({ 'index.html': '', 'package.json': {}, 'sphere.json': {} });
+    expect(found.output.leaveOut).toContain('package.json');
+    expect(found.output.leaveOut).toContain('sphere.json');
+  });
+
+  test('pages without an index are published, and it is said', async () => {
+    const found = await plan({ 'about.html': '' });
+    expect(found.output.candidates[0]?.directory).toBe('.');
+    expect(found.warnings.join()).toContain('There is no index.html beside about.html');
+  });
+
+  test('a page that loads what no browser runs is a warning', async () => {
+    const found = await plan({ 'index.html': '<script type="module" src="/src/main.tsx"></script>' });
+    expect(found.warnings.join()).toContain('loads /src/main.tsx');
+  });
+
+  test.each([
+    ['Hugo', { 'hugo.toml': '', 'layouts/index.html': '' }, 'public'],
+    ['Jekyll', { '_config.yml': '', 'index.html': '---\nlayout: home\n---\n' }, '_site'],
+    ['MkDocs', { 'mkdocs.yml': '', 'docs/index.md': '' }, 'site'],
+  ])('%s is not taken for plain HTML', async (name, tree, output) => {
+    await expect(plan(tree)).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      message: expect.stringContaining(name),
+      hint: expect.stringContaining(`--prebuilt ${output}`),
+    });
+  });
+
+  test('where there is nothing to publish, what was looked for and what was seen is said', async () => {
+    await expect(
+      plan({ 'package.json': { scripts: { lint: 'eslint' } }, 'src/main.c': '', Makefile: '' }),
+    ).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      message: expect.stringContaining('no known framework, no build script and no index.html'),
+      details: [
+        expect.stringContaining('public, dist, site, docs'),
+        'Its scripts: lint.',
+        'Seen: Makefile, package.json, src/',
+      ],
+    });
+  });
+
+  test('a package.json that is no JSON is named', async () => {
+    await expect(plan({ 'package.json': '{ "name": }' })).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      message: expect.stringContaining('package.json is not valid JSON'),
+    });
+  });
+});
+
+describe('a package without a known framework', () => {
+  test('its build script is run and the usual directories are looked at', async () => {
+    const found = await plan({
+      'package.json': { scripts: { build: 'node build.js' } },
+      'docs/notes.md': '',
+    });
+    expect(found.framework).toBeNull();
+    expect(found.build?.command).toBe('npm run build');
+    const looked = found.output.candidates.map(({ directory }) => directory);
+    expect(looked.slice(0, 4)).toEqual(['dist', 'build', 'out', 'public']);
+    expect(found.output.candidates.filter(({ inSource }) => inSource).map((c) => c.directory)).toEqual([
+      'docs',
+    ]);
+  });
+
+  test('the only script that builds is run', async () => {
+    const found = await plan({ 'package.json': { scripts: { 'build:prod': 'node build.js', test: 'x' } } });
+    expect(found.build?.command).toBe('npm run build:prod');
+  });
+});
+
+describe('settings', () => {
+  const tree = { 'package.json': app('web'), 'package-lock.json': { packages: { '': {} } } };
+
+  test('commands and output that are given are taken as they are', async () => {
+    const found = await plan(tree, {
+      installCommand: 'npm install --omit=optional',
+      buildCommand: 'make site',
+      outputDirectory: 'site/',
+    });
+    expect(found.install).toEqual({ command: 'npm install --omit=optional', directory: '.', kind: 'given' });
+    expect(found.build).toEqual({ command: 'make site', directory: '.', kind: 'given' });
+    expect(found.output).toEqual({
+      kind: 'given',
+      candidates: [{ directory: 'site', inSource: false, why: 'named by the setting' }],
+      leaveOut: [],
+    });
+  });
+
+  test('null runs no command', async () => {
+    expect((await plan(tree, { installCommand: null })).install).toBeNull();
+    const found = await plan({ ...tree, 'index.html': '' }, { buildCommand: null });
+    expect(found).toMatchObject({ install: null, build: null, framework: null });
+  });
+
+  test('a build command needs no package.json', async () => {
+    const found = await plan({ Makefile: '' }, { buildCommand: 'make', outputDirectory: 'html' });
+    expect(found).toMatchObject({ install: null, build: { command: 'make' }, packageManager: null });
+  });
+
+  test('a framework that is given is believed, also `none`', async () => {
+    const both = {
+      'package.json': { dependencies: { vite: '7.0.0', vitepress: '1.0.0' } },
+      'index.html': '',
+    };
+    expect((await plan(both, { framework: 'vitepress' })).framework?.slug).toBe('vitepress');
+    expect((await plan(both, { framework: 'none' })).build).toBeNull();
+  });
+
+  test('an unknown framework is refused with the nearest known one', async () => {
+    await expect(plan(tree, { framework: 'vita' })).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      hint: expect.stringContaining('Did you mean "vite"?'),
+    });
+  });
+
+  test('a root directory that is not there is refused with those that are', async () => {
+    await expect(
+      plan({ 'apps/web/package.json': app('web') }, { rootDirectory: 'app/web' }),
+    ).rejects.toMatchObject({ code: 'CONFIGURATION_INVALID', hint: expect.stringContaining('apps/web') });
+  });
+
+  test('Node is said with where the wish comes from', async () => {
+    const found = await plan({ ...tree, '.nvmrc': 'v22' });
+    expect(found.node).toEqual({
+      range: 'v22',
+      from: '.nvmrc',
+      use: 'fetch',
+      fetch: '22',
+      why: 'Node 20.20.2 does not satisfy it',
+    });
+  });
+});
