@@ -41,6 +41,10 @@ export function parseConfiguration(text: string, fileName: string): Configuratio
 /** As `parseConfiguration`, with the problems as data. */
 export function readConfiguration(text: string): ParsedConfiguration {
   const source = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
+  if (source.trim() === '') {
+    const message = 'is empty; write at least {}';
+    return { ok: false, problems: [{ path: '', line: 1, column: 1, message }] };
+  }
   const syntax: ParseError[] = [];
   const tree = parseTree(source, syntax, { allowTrailingComma: true });
   const problems = syntax.map(({ error, offset }) => ({
@@ -49,12 +53,7 @@ export function readConfiguration(text: string): ParsedConfiguration {
     message: `is not JSON: ${words(printParseErrorCode(error))}`,
   }));
   if (problems.length > 0) return { ok: false, problems };
-  if (tree === undefined) {
-    return {
-      ok: false,
-      problems: [{ path: '', line: 1, column: 1, message: 'is empty; write at least {}' }],
-    };
-  }
+  if (tree === undefined) throw new Error('JSON without problems and without a value');
   problems.push(...repeatedKeys(tree, source));
   const checked = configurationSchema.safeParse(getNodeValue(tree));
   if (!checked.success)

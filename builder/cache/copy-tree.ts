@@ -1,4 +1,5 @@
 /** Copies directories, as fast as the file system allows. */
+import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -35,7 +36,7 @@ function flags(mode: CopyMode, platform: NodeJS.Platform): string[] {
 
 /** The mode that costs least in `directory`, by trying. */
 export async function cheapestMode(directory: string): Promise<Exclude<CopyMode, 'copy'>> {
-  const probe = join(directory, `.probe-${process.pid}`);
+  const probe = join(directory, `.probe-${randomUUID()}`);
   await mkdir(directory, { recursive: true });
   try {
     await writeFile(probe, 'probe');

@@ -1,4 +1,5 @@
 /** Keeps the frameworks' own caches (`.next/cache`, `node_modules/.cache` …) from one deployment to the next. */
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type CopyContext, copyTree } from './copy-tree.ts';
@@ -42,7 +43,7 @@ export async function keepFrameworkCaches(caches: FrameworkCaches): Promise<void
     const from = join(caches.source, path);
     if (!existsSync(from)) continue;
     const place = join(caches.kept, pathAsName(path));
-    const made = join(caches.kept, `.${pathAsName(path)}-${process.pid}`);
+    const made = join(caches.kept, `.${pathAsName(path)}-${randomUUID()}`);
     await move(from, made, caches);
     const before = `${made}-before`;
     if (existsSync(place)) renameSync(place, before);

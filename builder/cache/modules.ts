@@ -6,6 +6,7 @@
  * hard links, which is three to forty times faster than copying; the entry notes what its files looked like, so that one
  * that a build has written into is noticed and dropped. Such a project's entries are copied from then on.
  */
+import { randomUUID } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -87,7 +88,7 @@ export async function keepModules(place: ModulesPlace, { key, parts }: ModulesKe
   const paths = madeByInstall(place.directory);
   const at = join(place.kept, key);
   if (paths.length === 0 || existsSync(at)) return;
-  const made = join(place.kept, `.${key}-${process.pid}`);
+  const made = join(place.kept, `.${key}-${randomUUID()}`);
   const writes = existsSync(join(place.kept, writesFile));
   const cheapest = await cheapestMode(place.kept);
   const mode = writes && cheapest === 'link' ? 'copy' : cheapest;

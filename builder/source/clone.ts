@@ -1,14 +1,7 @@
 /** Brings a commit of a Git repository into a directory, reusing objects that earlier deployments have fetched. */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SphereError } from '../../contract/errors.ts';
 import { type Environment, type Git, type GitResult, gitSaid, openGit } from '../../files/git-program.ts';
@@ -16,6 +9,7 @@ import { checkRepository } from '../../files/repository-url.ts';
 import { readHint } from '../../files/resolve-commit.ts';
 import { type ClonePlan, planClone } from './clone-plan.ts';
 import { checkOutLfs } from './large-files.ts';
+import { takeLock } from './lock-file.ts';
 
 export type CloneRequest = {
   repository: string;
@@ -49,7 +43,7 @@ export async function cloneRepository(request: CloneRequest): Promise<void> {
   }
 }
 
-/** Returns the mirror that has the commit. */
+/** Returns the bare repository that has the commit: the mirror, or one of this build's own while another uses that. */
 async function fetchCommit(git: Git, plan: ClonePlan, request: CloneRequest): Promise<string> {
   const mirror = join(request.mirrors, plan.mirror);
   await openMirror(git, mirror, request);
@@ -57,22 +51,27 @@ async function fetchCommit(git: Git, plan: ClonePlan, request: CloneRequest): Pr
     request.say(`Commit ${short(request.commit)} is here from an earlier deployment.`);
     return mirror;
   }
-  const fetched = await tryFetches(git, plan, mirror, request);
-  if (fetched.ok) return mirror;
-  if (!(await isLocked(mirror))) throw notFetched(request, fetched.last);
-  // Another build fetches into the mirror right now, or was killed while it did: this one goes without.
-  const own = join(`${request.directory}.git`);
-  await openMirror(git, own, request);
-  const alone = await tryFetches(git, plan, own, request);
-  if (alone.ok) return own;
-  throw notFetched(request, alone.last);
+  const unlock = takeLock(join(mirror, 'sphere.lock'));
+  if (unlock === null) {
+    const own = `${request.directory}.git`;
+    await openMirror(git, own, request);
+    await tryFetches(git, plan, own, request);
+    return own;
+  }
+  try {
+    removeLocks(mirror);
+    await tryFetches(git, plan, mirror, request);
+    return mirror;
+  } finally {
+    unlock();
+  }
 }
 
 async function openMirror(git: Git, mirror: string, { signal }: CloneRequest): Promise<void> {
   if (existsSync(join(mirror, 'HEAD'))) return;
   mkdirSync(join(mirror, '..'), { recursive: true });
   // Made beside its place and moved there whole.
-  const made = `${mirror}.${process.pid}.new`;
+  const made = `${mirror}.${randomUUID()}`;
   const result = await git.run(['init', '--quiet', '--bare', '--template=', made], { signal });
   if (result.exitCode !== 0) throw new Error(`git init failed: ${gitSaid(result).join(' ')}`);
   try {
@@ -90,12 +89,8 @@ async function has(git: Git, mirror: string, name: string, { signal }: CloneRequ
   return found.exitCode === 0;
 }
 
-async function tryFetches(
-  git: Git,
-  plan: ClonePlan,
-  mirror: string,
-  request: CloneRequest,
-): Promise<{ ok: true } | { ok: false; last: GitResult }> {
+/** Throws SOURCE_UNAVAILABLE, with what git said to the first fetch, when none brings the commit. */
+async function tryFetches(git: Git, plan: ClonePlan, mirror: string, request: CloneRequest): Promise<void> {
   const { signal, commit } = request;
   let first: GitResult | null = null;
   for (const { args } of plan.fetches) {
@@ -104,27 +99,19 @@ async function tryFetches(
     if (result.exitCode !== 0) continue;
     // A fetch by ref may have brought another commit.
     const kept = await git.run(['-C', mirror, 'update-ref', plan.keptRef, commit], { signal });
-    if (kept.exitCode === 0) return { ok: true };
+    if (kept.exitCode === 0) return;
   }
-  return { ok: false, last: first as GitResult };
+  throw notFetched(request, first as GitResult);
 }
 
-/** After this long a lock file's owner is gone: git holds them for as long as it writes a few lines. */
-const staleLockMs = 10 * 60_000;
-
-async function isLocked(mirror: string): Promise<boolean> {
-  const locks = readdirSync(mirror, { recursive: true, encoding: 'utf8' }).filter((path) =>
-    path.endsWith('.lock'),
-  );
-  for (const path of locks) {
-    const lock = join(mirror, path);
-    const { mtimeMs } = statSync(lock, { throwIfNoEntry: false }) ?? { mtimeMs: Date.now() };
-    if (Date.now() - mtimeMs > staleLockMs) rmSync(lock, { force: true });
+/** Nobody else writes into the mirror now: git's own locks are of builds that were killed. */
+function removeLocks(mirror: string): void {
+  for (const path of readdirSync(mirror, { recursive: true, encoding: 'utf8' })) {
+    if (path.endsWith('.lock') && path !== 'sphere.lock') rmSync(join(mirror, path), { force: true });
   }
-  return locks.length > 0;
 }
 
-/** Makes a repository that borrows the mirror's objects: builds read `git log`, and copying would take time. */
+/** Makes a repository that borrows the objects of another: builds read `git log`, and copying would take time. */
 async function checkOut(git: Git, request: CloneRequest, mirror: string): Promise<void> {
   const { directory, commit, signal, repository } = request;
   const run = async (...args: string[]) => {

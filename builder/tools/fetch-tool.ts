@@ -1,4 +1,5 @@
 /** Programs that builds need, as npm packages in the machine's cache: fetched once, found again without the network. */
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runQuiet } from '../command/run-quiet.ts';
@@ -29,7 +30,7 @@ export async function fetchTool(request: ToolRequest): Promise<Tool | { failed: 
   if (found !== null) return { ...found, fetched: false };
 
   // Fetched beside its place and moved there whole: what is at the place can be trusted.
-  const made = `${place}.${process.pid}.new`;
+  const made = `${place}.${randomUUID()}.new`;
   mkdirSync(made, { recursive: true });
   try {
     const args = [

@@ -112,7 +112,7 @@ describe('a build', () => {
       'out_of_memory',
     ],
     ['is ended by another signal', 'kill -TERM $$', 'build_failed'],
-  ])('that %s is reported as %3$s', async (_, command, reason) => {
+  ])('that %s is told by its reason', async (_, command, reason) => {
     const plane = await openPlane(await upload(script(command)));
     await start(plane).ended;
     expect(plane.result).toMatchObject({ outcome: 'failed', reason });
@@ -266,7 +266,7 @@ describe('the end of a build', () => {
 describe('a plane that goes away', () => {
   const counting = (lines: number): Tree =>
     script(
-      `node -e "let i=0;const next=()=>{if(i<${lines}){console.log('line',++i);i%500?next():setTimeout(next,20)}};next()" && mkdir out && echo x > out/index.html`,
+      `node -e "let i=0;const next=()=>{if(i<${lines}){console.log('line '+ ++i);i%500?next():setTimeout(next,20)}};next()" && mkdir out && echo x > out/index.html`,
     );
   const linesOf = (plane: RecordingPlane) => plane.texts.filter((text) => text.startsWith('line '));
   const expected = (count: number) => Array.from({ length: count }, (_, index) => `line ${index + 1}`);

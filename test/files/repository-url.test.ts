@@ -1,0 +1,97 @@
+/** Which repository addresses and refs git gets to see. */
+import { describe, expect, test } from 'vitest';
+import { checkRef, checkRepository } from '../../files/repository-url.ts';
+
+describe('a repository address', () => {
+  test.each([
+    ['https://github.com/a/b.git', 'https', 'github.com'],
+    ['https://git.example.com:8443/a/b', 'https', 'git.example.com:8443'],
+    ['http://127.0.0.1:3000/a.git', 'http', '127.0.0.1:3000'],
+    ['ssh://git@example.com:22/a/b.git', 'ssh', 'example.com:22'],
+    ['git@github.com:a/b.git', 'ssh', 'github.com'],
+    ['example.com:a/b.git', 'ssh', 'example.com'],
+  ])('%s is taken as %s', (url, transport, host) => {
+    expect(checkRepository(url, { allowLocal: false })).toEqual({ url, transport, host });
+  });
+
+  test.each(['/srv/a.git', 'file:///srv/a.git'])('%s is taken where local paths are', (url) => {
+    expect(checkRepository(url, { allowLocal: true })).toEqual({ url, transport: 'file', host: null });
+    expect(() => checkRepository(url, { allowLocal: false })).toThrow(/path on this machine/);
+  });
+
+  test.each([
+    '',
+    ' https://example.com/a',
+    '--upload-pack=touch /tmp/x',
+    '-oProxyCommand=x',
+    'ext::sh -c id',
+    'ext::id',
+    'fd::17',
+    'transport::https://example.com/a',
+    'git://example.com/a',
+    'ftp://example.com/a',
+    'javascript:alert(1)//x y',
+    'https://example.com/a\nb',
+    'https://example.com/a\u0000',
+    'https://example.com',
+    'https://',
+    'ssh://-oProxyCommand=x/a',
+    'ssh://-l@example.com/a',
+    'git@-oProxyCommand:a',
+    '-git@example.com:a',
+    'git@example.com:-a',
+    'file://host/a',
+    'relative/path',
+    '../a',
+  ])('%j is refused', (url) => {
+    expect(() => checkRepository(url, { allowLocal: true })).toThrow(
+      expect.objectContaining({ code: 'SOURCE_REFUSED', hint: expect.any(String) }),
+    );
+  });
+
+  test.each([
+    'https://user:ghp_secret@example.com/a',
+    'https://ghp_secret@example.com/a',
+    'ssh://git:ghp_secret@example.com/a',
+  ])('%s is refused, and the message does not repeat the credential', (url) => {
+    const refuse = () => checkRepository(url, { allowLocal: false });
+    expect(refuse).toThrow(/holds credentials/);
+    expect(refuse).not.toThrow(/ghp_secret/);
+  });
+});
+
+describe('a ref', () => {
+  test.each(['main', 'feature/login', 'v1.2.3', 'refs/heads/main', 'HEAD', 'a'.repeat(40), 'größe'])(
+    '%s is taken',
+    (ref) => {
+      expect(checkRef(ref)).toBe(ref);
+    },
+  );
+
+  test.each([
+    '',
+    '-b',
+    '--upload-pack=x',
+    'a..b',
+    'a b',
+    'a\nb',
+    'a~1',
+    'a^',
+    'a:b',
+    'a?',
+    'a*',
+    'a[b',
+    'a\\b',
+    '/a',
+    'a/',
+    'a//b',
+    'a.',
+    'a.lock',
+    '.a',
+    'a/.b',
+    '@',
+    'a@{1}',
+  ])('%j is refused', (ref) => {
+    expect(() => checkRef(ref)).toThrow(expect.objectContaining({ code: 'SOURCE_REFUSED' }));
+  });
+});
