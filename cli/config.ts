@@ -11,6 +11,8 @@ export type Environment = {
   variables: Partial<Record<VariableName, string>>;
   /** Nobody is there to answer, even where there is a terminal. */
   ci: boolean;
+  /** GitHub's runner reads along, and obeys lines that look like its commands. */
+  githubActions: boolean;
   /** What `NO_COLOR` and `FORCE_COLOR` ask for. */
   colour: 'never' | 'always' | 'auto';
   /** The embedded plane's data directory, absolute. */
@@ -37,6 +39,7 @@ export function readEnvironment(
   return {
     variables,
     ci: ciVariables.some((name) => env[name] && env[name] !== 'false' && env[name] !== '0'),
+    githubActions: env.GITHUB_ACTIONS === 'true',
     colour: wantedColour(env),
     home: variables.SPHERE_HOME ? path.resolve(cwd, variables.SPHERE_HOME) : defaultHome(env, platform),
     forChildren,

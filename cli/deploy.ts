@@ -2,8 +2,9 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../contract/api.ts';
-import { codeOfReason, SphereError } from '../contract/errors.ts';
+import { SphereError } from '../contract/errors.ts';
 import type { Context, Result } from './command.ts';
+import { alreadyLive, conclude, DeploymentEnded, resultObject } from './deployment-end.ts';
 import { readProjectDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
 import { type EventFile, openEventFile } from './event-file.ts';
@@ -12,7 +13,7 @@ import { choosePlane, connectPlane, type Plane, type PlaneChoice, planeNotChosen
 import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
 import { buildValues, resolveSettings, type SettingFlags, type Settings } from './settings.ts';
 import { type PreparedSource, prepareSource } from './source.ts';
-import { publishedLine, timeLine } from './summary.ts';
+import { settingsFromTop, workspaceTop } from './workspace.ts';
 
 export type DeployOptions = SettingFlags & {
   local?: true;
@@ -22,16 +23,6 @@ export type DeployOptions = SettingFlags & {
   /** False after `--no-cache`. */
   cache: boolean;
 };
-
-/** A deployment that ended otherwise than it should; `--json` shows it beside the error. */
-export class DeploymentEnded extends SphereError {
-  constructor(
-    readonly deployment: Deployment,
-    ...error: ConstructorParameters<typeof SphereError>
-  ) {
-    super(...error);
-  }
-}
 
 /** Deploys `named` (a directory; default: the context's). Throws what went wrong, `DeploymentEnded` once there was a deployment. */
 export async function deploy(
@@ -60,7 +51,7 @@ async function deployAndFollow(
   checkUse(named, options);
   const project = await readProjectDirectory(path.resolve(context.directory, named ?? '.'));
   const { directory } = project;
-  const settings = resolveSettings({
+  const written = resolveSettings({
     flags: options,
     variables: environment.variables,
     file: project.configuration,
@@ -69,7 +60,9 @@ async function deployAndFollow(
   const choice = choosePlane(environment, options.local === true);
   const prebuilt = options.prebuilt === undefined ? null : path.resolve(context.directory, options.prebuilt);
   const hosted = choice.kind === 'hosted';
-  const prepare = () => prepareSource({ settings, directory, prebuilt, environment, hosted });
+  const top = (prebuilt ?? written.repository) ? directory : (workspaceTop(directory) ?? directory);
+  const settings = top === directory ? written : settingsFromTop(written, directory, top);
+  const prepare = () => prepareSource({ settings, directory, top, prebuilt, environment, hosted });
   if (options.dryRun) return dryRunResult({ settings, choice, prepared: await prepare(), directory });
 
   const chosen = await offerPlane(context, choice);
@@ -246,60 +239,4 @@ async function brokenBuilder(child: PrebuiltBuilder, plane: Plane, deployment: D
     details: printed.trim().split('\n').slice(-20),
     hint: 'Try again; the deployment was cancelled.',
   });
-}
-
-function alreadyLive({ output }: Context, deployment: Deployment, events: EventFile): Result {
-  const { id, project, url, status } = deployment;
-  events.write({ type: 'ended', id, project, url, status, outcome: 'already_live' });
-  output.note(
-    `${output.paint('green', '✔')} Nothing has changed: this is already live (${id}). --force builds it again.`,
-  );
-  sayAddresses({ output }, deployment);
-  return { json: resultObject('already_live', deployment), text: url };
-}
-
-/** The result of a deployment that has ended, or the error that it ended with. */
-function conclude(
-  { output }: Pick<Context, 'output'>,
-  deployment: Deployment,
-  tookMs: number,
-  interrupted: boolean,
-): Result {
-  const { status, reason, error, id, url } = deployment;
-  for (const warning of deployment.warnings) output.warn(warning);
-  if (interrupted) {
-    const seen =
-      status === 'ready' ? `${id} had begun to publish and is live: ${url}` : `${id} is ${status}.`;
-    throw new DeploymentEnded(deployment, 'INTERRUPTED', `Interrupted; ${seen}`, {
-      ...(status === 'ready' ? { hint: 'To go back to what was live before: `sphere rollback`.' } : {}),
-    });
-  }
-  if (status === 'ready' || reason === 'ignored') {
-    const published = publishedLine(deployment);
-    if (published) output.note(`${output.paint('green', '✔')} ${published}`);
-    output.note(timeLine(deployment, tookMs));
-    sayAddresses({ output }, deployment);
-    return { json: resultObject('deployed', deployment), text: url };
-  }
-  const code = error?.code ?? (reason ? codeOfReason[reason] : 'INTERNAL');
-  throw new DeploymentEnded(
-    deployment,
-    code,
-    error?.message ?? `The deployment ${id} ended: ${reason ?? status}.`,
-    {
-      hint: error?.hint ?? `See \`sphere logs ${id}\`.`,
-      details: error?.details,
-    },
-  );
-}
-
-/** stdout gets the address alone; for people who see both streams it is not said twice. */
-function sayAddresses({ output }: Pick<Context, 'output'>, { url, address }: Deployment): void {
-  if (!output.resultSeen || output.json) output.note(`Site: ${url}`);
-  if (address !== url) output.note(`Also: ${address} (for programs that do not know *.localhost)`);
-}
-
-function resultObject(outcome: 'deployed' | 'already_live' | 'created', deployment: Deployment) {
-  const { id, url, address, project, status } = deployment;
-  return { outcome, id, project, url, address, status, deployment };
 }

@@ -10,7 +10,10 @@ type Plan = { settings: Settings; choice: PlaneChoice; prepared: PreparedSource;
 /** The plan as a table, or with `--json` as data. */
 export function dryRunResult({ settings, choice, prepared, directory }: Plan): Result {
   const shown = planSettings(settings, prepared);
-  const rows = Object.entries(shown).map(([name, { value, from }]) => [name, value ?? 'none', from]);
+  // null is a value, too: it runs no command.
+  const text = ({ value, from }: Setting<string | null>) =>
+    value ?? (from.includes('detected') ? '?' : 'none');
+  const rows = Object.entries(shown).map(([name, setting]) => [name, text(setting), setting.from]);
   return {
     json: {
       dryRun: true,
@@ -40,7 +43,8 @@ function planSettings(settings: Settings, prepared: PreparedSource): Record<stri
   };
   if (prepared.source.kind === 'prebuilt') return shown;
   const inSource = prepared.source.kind === 'upload' ? fileBuild : {};
-  const later = prepared.source.kind === 'git' ? 'sphere.json in the repository, else detected' : 'detected';
+  const later =
+    prepared.source.kind === 'git' ? 'sphere.json in the repository, else detected' : 'detected by the build';
   const names = [
     'rootDirectory',
     'framework',
@@ -52,8 +56,7 @@ function planSettings(settings: Settings, prepared: PreparedSource): Record<stri
   for (const name of names) {
     const value = inSource[name];
     shown[name] =
-      build[name] ??
-      (value === undefined ? { value: 'by the build', from: later } : { value, from: 'sphere.json' });
+      build[name] ?? (value === undefined ? { value: null, from: later } : { value, from: 'sphere.json' });
   }
   return shown;
 }

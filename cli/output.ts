@@ -2,6 +2,7 @@
  * The one owner of what the CLI prints: the result on stdout, everything else on stderr. Passed in, never imported as a
  * value.
  */
+import { randomUUID } from 'node:crypto';
 import type { ChalkInstance } from 'chalk';
 import type { ErrorBody } from '../contract/errors.ts';
 import { createActivity } from './activity.ts';
@@ -18,6 +19,8 @@ export type OutputSettings = {
   resultColours: boolean;
   /** A build service reads along: plain lines, also where there is a terminal. */
   ci: boolean;
+  /** GitHub's runner reads stderr: what builds print must not command it. */
+  githubActions: boolean;
 };
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -61,6 +64,9 @@ export function createOutput(settings: OutputSettings): Output {
   const paint = (style: Style, text: string) => (chalk ? chalk[style](text) : text);
   const clean = (text: string) => cleanText(text, chalk !== null);
 
+  const stopToken = randomUUID();
+  let commandsStopped = false;
+
   const note = (text: string) => {
     activity.spoke();
     void stderr.write(`${clean(text)}\n`);
@@ -82,6 +88,8 @@ export function createOutput(settings: OutputSettings): Output {
     },
     lines: async (text) => {
       activity.spoke();
+      if (settings.githubActions && !commandsStopped) await stderr.write(`::stop-commands::${stopToken}\n`);
+      commandsStopped = settings.githubActions;
       await stderr.write(clean(text));
     },
     busy: activity.busy,
@@ -90,7 +98,8 @@ export function createOutput(settings: OutputSettings): Output {
     resultLines: (text) => stdout.write(cleanText(text, settings.resultColours)),
     close: async () => {
       activity.idle();
-      await Promise.all([stdout.write(''), stderr.write('')]);
+      const last = commandsStopped ? `::${stopToken}::\n` : '';
+      await Promise.all([stdout.write(''), stderr.write(last)]);
     },
   };
 }

@@ -11,6 +11,8 @@ import { createApi } from './api.ts';
 /** Milliseconds until a plane that was started must answer, and between looks. */
 const startLimitMs = 30_000;
 const lookEveryMs = 20;
+/** So long in milliseconds another server that was first has to answer, before ours is started again. */
+const yieldMs = 5_000;
 
 /** What `home`'s plane last wrote about itself. A plane that was killed leaves it behind. */
 function readPlaneFile(home: string): PlaneFile | null {
@@ -54,7 +56,7 @@ export async function startPlane(
     if (failure !== null) throw startFailed(failure, logFile, logStart);
     // Ended quietly: another one was first. Should that one have been on its way out, ours is wanted after all.
     const quietSince = server.quietSince();
-    if (quietSince !== null && now - quietSince > 1_000) server = spawnServer(home, environment, logFile);
+    if (quietSince !== null && now - quietSince > yieldMs) server = spawnServer(home, environment, logFile);
     if (now > deadline) {
       const waited = `it did not answer within ${startLimitMs / 1000} s`;
       throw startFailed(waited, logFile, logStart);

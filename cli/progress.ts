@@ -72,9 +72,9 @@ export function createProgress(output: Output, startedAt: number): Progress {
 
 /** The index after the last line from `from` on that is of the same phase. */
 function endOfPhase(lines: readonly LogLine[], from: number): number {
-  const phase = lines[from]?.phase;
+  const { phase } = lines[from] as LogLine;
   let to = from + 1;
-  while (to < lines.length && lines[to]?.phase === phase) to += 1;
+  while (to < lines.length && (lines[to] as LogLine).phase === phase) to += 1;
   return to;
 }
 

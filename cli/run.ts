@@ -53,13 +53,21 @@ async function runCommand(
 }
 
 async function openOutput(io: NodeJS.Process, options: { json: boolean; color: boolean }): Promise<Output> {
-  const { colour, ci } = readEnvironment(io.env, '/');
+  const { colour, ci, githubActions } = readEnvironment(io.env, '/');
   const shows = (stream: NodeJS.WriteStream) =>
     options.color && (colour === 'always' || (colour === 'auto' && stream.isTTY === true));
   const { createOutput } = await import('./output.ts');
   const chalk = shows(io.stderr) ? new (await import('chalk')).Chalk({ level: 1 }) : null;
   const { stdout, stderr } = io;
-  return createOutput({ stdout, stderr, json: options.json, chalk, resultColours: shows(stdout), ci });
+  return createOutput({
+    stdout,
+    stderr,
+    json: options.json,
+    chalk,
+    resultColours: shows(stdout),
+    ci,
+    githubActions,
+  });
 }
 
 async function createContext(

@@ -21,38 +21,38 @@ export type PreparedSource = {
 };
 
 /**
- * Pins the source. `directory` is what is deployed where no repository is named; `prebuilt` an absolute directory.
+ * Pins the source. `directory` is where the project is; `top` what is sent of it where no repository is named (itself,
+ * or the workspace that it is a package of); `prebuilt` an absolute directory.
  * Throws `SOURCE_UNAVAILABLE`, `SOURCE_REFUSED`, `TOO_LARGE`.
  */
 export async function prepareSource(request: {
   settings: Settings;
   directory: string;
+  top: string;
   prebuilt: string | null;
   environment: Environment;
   hosted: boolean;
 }): Promise<PreparedSource> {
   if (request.prebuilt !== null) return prebuiltSource(request.directory, request.prebuilt);
   if (request.settings.repository) return repositorySource(request);
-  return directorySource(request.directory);
+  return directorySource(request.directory, request.top);
 }
 
-async function directorySource(directory: string): Promise<PreparedSource> {
-  const [{ digest, bytes: size, entries }, state] = await Promise.all([
-    digestSource(directory),
-    readGitState(directory),
-  ]);
+async function directorySource(directory: string, top: string): Promise<PreparedSource> {
+  const [{ digest, bytes: size, entries }, state] = await Promise.all([digestSource(top), readGitState(top)]);
   const git = state ? { git: state.git } : {};
+  const inWorkspace = top === directory ? '' : ` in the workspace ${top}`;
   const holds = `${count(entries.length, 'file')}, ${bytes(size)}`;
   return {
     source: { kind: 'upload', digest, ...git },
     origin: directory,
-    description: `directory ${directory} (${holds}) ${describeState(state)}`.trimEnd(),
+    description: `directory ${directory}${inWorkspace} (${holds}) ${describeState(state)}`.trimEnd(),
     upload: {
       digest,
       bytes: size,
       pack: async () => {
         const { packSource } = await import('../files/archive.ts');
-        return () => packSource(directory, entries);
+        return () => packSource(top, entries);
       },
     },
     prebuilt: null,
@@ -85,15 +85,16 @@ async function repositorySource(request: {
   // Git would take a relative path for a host name.
   const repository = /^\.{1,2}(?:\/|$)/.test(named) ? path.resolve(directory, named) : named;
   const ref = settings.ref?.value;
-  const { commit } = await resolveCommit(repository, ref, {
+  const { commit, branch } = await resolveCommit(repository, ref, {
     environment: environment.forChildren,
     token: environment.variables.SPHERE_GIT_TOKEN,
     allowLocal: !hosted,
   });
+  const name = ref ?? branch;
   return {
     source: { kind: 'git', repository, commit, ...(ref === undefined ? {} : { ref }) },
     origin: repository,
-    description: `${repository} at ${ref && !commit.startsWith(ref) ? `${ref} ` : ''}${commit.slice(0, 7)}`,
+    description: `${repository} at ${name && !commit.startsWith(name) ? `${name} ` : ''}${commit.slice(0, 7)}`,
     upload: null,
     prebuilt: null,
   };

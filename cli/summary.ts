@@ -22,7 +22,7 @@ export function timeLine(deployment: Deployment, totalMs: number): string {
     spent.set(phase, (spent.get(phase) ?? 0) + (durationMs ?? 0));
   }
   const parts = [...spent].filter(([, ms]) => ms >= 50).map(([phase, ms]) => `${phase} ${duration(ms)}`);
-  return `Took ${duration(totalMs)}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}.`;
+  return `Took ${duration(totalMs)}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
 }
 
 /** A deployment's source in a few words. */

@@ -30,7 +30,7 @@ async function projectsResult(projects: Project[]): Promise<Result> {
   ]);
   return {
     json: { projects },
-    text: rows.length === 0 ? null : table([['PROJECT', 'LIVE SINCE', 'SITE'], ...rows]),
+    text: rows.length === 0 ? null : table([['PROJECT', 'DEPLOYED', 'SITE'], ...rows]),
   };
 }
 
