@@ -19,7 +19,7 @@ export type BuilderConfig = {
 };
 
 /** Throws USAGE, naming everything that is missing. */
-export function readConfig(environment: Record<string, string | undefined>): BuilderConfig {
+export function readConfig(environment: Record<string, string | undefined> = process.env): BuilderConfig {
   const missing: string[] = [];
   const read = (name: keyof typeof builderEnvironment): string => {
     const value = environment[name];

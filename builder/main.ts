@@ -7,7 +7,7 @@ import { readConfig } from './config.ts';
 import { openPlane } from './plane.ts';
 
 async function main(): Promise<number> {
-  const config = readConfig(process.env);
+  const config = readConfig();
   mkdirSync(config.workDirectory, { recursive: true, mode: 0o700 });
   const leave = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
