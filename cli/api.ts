@@ -29,7 +29,7 @@ export type PlaneAddress = { url: string; token: string };
 export type Api = {
   health(timeoutMs?: number): Promise<Health>;
   planeStatus(): Promise<PlaneStatus>;
-  stopPlane(ifIdle: boolean): Promise<void>;
+  stopPlane(ifIdle: boolean): Promise<unknown>;
   prune(): Promise<PruneAnswer>;
   offerSource(source: { digest: string; bytes: number }): Promise<SourceAnswer>;
   /** `open` gives the tar.gz; it is called again for every further try. */
@@ -62,16 +62,13 @@ const answerTimeoutMs = 30_000;
 const backoffMs = [100, 400, 1500];
 
 export function createApi(plane: PlaneAddress, client: HttpClient = createHttpClient()): Api {
-  const call = (name: RouteName, request: Request) => send(client, plane, name, request);
-  const json = async <T>(name: RouteName, request: Request): Promise<T> =>
-    JSON.parse(await readText(await call(name, request))) as T;
+  const json = <T>(name: RouteName, request: Request): Promise<T> =>
+    send(client, plane, name, request, async (answer) => JSON.parse(await readText(answer)) as T);
 
   return {
     health: (timeoutMs = 2_000) => json('health', { repeatable: false, timeoutMs }),
     planeStatus: () => json('plane', { repeatable: true }),
-    stopPlane: async (ifIdle) => {
-      (await call('stopPlane', { body: { ifIdle }, repeatable: false })).resume();
-    },
+    stopPlane: (ifIdle) => json('stopPlane', { body: { ifIdle }, repeatable: false }),
     prune: () => json('prune', { body: {}, repeatable: false, timeoutMs: 10 * 60_000 }),
     offerSource: (source) => json('offerSource', { body: source, repeatable: true }),
     uploadSource: (upload, open) => uploadSource(client, plane, upload, open),
@@ -82,7 +79,7 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
       (await json<DeploymentList>('listDeployments', { query, repeatable: true })).deployments,
     cancelDeployment: (id) => json('cancelDeployment', { parameters: { id }, repeatable: true }),
     readLogs: (id, after) =>
-      call('deploymentLogs', { parameters: { id }, query: { after }, repeatable: true }),
+      send(client, plane, 'deploymentLogs', { parameters: { id }, query: { after }, repeatable: true }, asIs),
     listProjects: async () => (await json<ProjectList>('listProjects', { repeatable: true })).projects,
     getProject: (slug) => json('getProject', { parameters: { slug }, repeatable: true }),
     // Without an id, a second rollback would go back one deployment further.
@@ -97,12 +94,15 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
   };
 }
 
-async function send(
+const asIs = async (answer: IncomingMessage): Promise<Readable> => answer;
+
+async function send<T>(
   client: HttpClient,
   plane: PlaneAddress,
   name: RouteName,
   request: Request,
-): Promise<IncomingMessage> {
+  read: (answer: IncomingMessage) => Promise<T>,
+): Promise<T> {
   const url = new URL(routePath(name, request.parameters), plane.url);
   for (const [key, value] of Object.entries(request.query ?? {})) {
     if (value !== undefined) url.searchParams.set(key, String(value));
@@ -118,7 +118,7 @@ async function send(
       timeoutMs: request.timeoutMs ?? answerTimeoutMs,
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
     });
-    return expectSuccess(answer);
+    return read(await expectSuccess(answer));
   });
 }
 
@@ -154,7 +154,7 @@ async function retrying<T>(plane: PlaneAddress, repeatable: boolean, attempt: ()
     try {
       return await attempt();
     } catch (error) {
-      if (error instanceof SphereError && error.code !== 'PLANE_UNREACHABLE') throw error;
+      if (!isTransient(error)) throw error;
       const wait = backoffMs[tries];
       const neverSent = codeOf(error) === 'ECONNREFUSED';
       // A plane that refuses connections is not there: whoever can start it should do so now.
@@ -190,9 +190,13 @@ function errorBody(text: string): ErrorBody | null {
   }
 }
 
-function unreachable(plane: PlaneAddress, cause: unknown): SphereError {
+/** No answer, or one from a proxy that had none. Errors of the network have a code, bugs have none. */
+function isTransient(error: unknown): error is Error {
+  return error instanceof SphereError ? error.code === 'PLANE_UNREACHABLE' : codeOf(error) !== undefined;
+}
+
+function unreachable(plane: PlaneAddress, cause: Error): SphereError {
   if (cause instanceof SphereError) return cause;
-  if (!(cause instanceof Error) || codeOf(cause) === undefined) throw cause;
   return new SphereError(
     'PLANE_UNREACHABLE',
     `The control plane at ${plane.url} does not answer: ${cause.message}.`,

@@ -87,12 +87,15 @@ export async function connectPlane(
     (await answeringPlane(home)) ?? (await startPlane(home, environment.forChildren, say));
   let file = await bringUp();
   if (isOlder(file.version, version) && (await replaceIdle(file, say))) file = await bringUp();
+  // What holds the address sees where the plane came back.
+  const address: PlaneAddress = { url: file.url, token: file.token };
   return {
     kind: 'embedded',
-    address: file,
-    api: createApi(file),
+    address,
+    api: createApi(address),
     revive: async () => {
-      await bringUp();
+      const { url, token } = await bringUp();
+      Object.assign(address, { url, token });
     },
   };
 }

@@ -15,7 +15,7 @@ export async function openPlane(context: Context): Promise<Plane> {
 }
 
 /** The slug that `sphere deploy` would use in this directory. Throws `INPUT_NEEDED`. */
-export async function projectSlug(context: Context, flags: Pick<SettingFlags, 'project'>): Promise<string> {
+export async function projectSlug(context: Context, flags: Pick<SettingFlags, 'slug'>): Promise<string> {
   const { configuration, facts } = await readProjectDirectory(path.resolve(context.directory));
   const { variables } = context.environment;
   const { slug } = resolveSettings({ flags, variables, file: configuration, facts });
@@ -29,7 +29,7 @@ export async function projectSlug(context: Context, flags: Pick<SettingFlags, 'p
 export async function findDeployment(
   context: Context,
   plane: Plane,
-  query: { id: string | undefined; flags: Pick<SettingFlags, 'project'>; unfinished?: boolean },
+  query: { id: string | undefined; flags: Pick<SettingFlags, 'slug'>; unfinished?: boolean },
 ): Promise<Deployment> {
   if (query.id !== undefined) return plane.api.getDeployment(query.id);
   const project = await projectSlug(context, query.flags);

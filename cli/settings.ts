@@ -18,7 +18,7 @@ export type SettingFlags = {
   root?: string;
   framework?: string;
   node?: string;
-  project?: string;
+  slug?: string;
   region?: string;
   prebuilt?: string;
 };
@@ -141,7 +141,7 @@ function buildAbove(sources: Sources): Settings['build'] {
 
 function resolveSlug(sources: Sources, repository: Setting<string> | null): Setting<string> | null {
   const named = first([
-    [sources.flags.project, '--slug'],
+    [sources.flags.slug, '--slug'],
     variable(sources, 'SPHERE_PROJECT'),
     [sources.file.slug, 'sphere.json'],
   ]);

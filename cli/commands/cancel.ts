@@ -5,9 +5,9 @@ export const command: CommandFile = {
   define(command) {
     command
       .argument('[id]', 'a deployment; without one, the newest of this project that has not ended')
-      .option('--slug, --project <slug>', 'the newest of this project');
+      .option('--project, --slug <slug>', 'the newest of this project');
   },
-  async run(context, [id], options: { project?: string }) {
+  async run(context, [id], options: { slug?: string }) {
     const { findDeployment, openPlane } = await import('../session.ts');
     const plane = await openPlane(context);
     // With an id, the plane alone says whether there is such a deployment.

@@ -11,7 +11,7 @@ export const command: CommandFile = {
       .option('--ref <ref>', 'its branch, tag or commit')
       .option('--prebuilt <dir>', 'publish a directory as it is, build nothing')
       .optionsGroup('Project:')
-      .option('--slug, --project <slug>', 'the name of the site and of its host')
+      .option('--project, --slug <slug>', 'the name of the site and of its host')
       .option('--region <region>', 'where the site is kept')
       .optionsGroup('Build:')
       .option('--root <dir>', 'the directory to build, inside the source')

@@ -4,10 +4,10 @@ import type { CommandFile } from '../command.ts';
 export const command: CommandFile = {
   define(command) {
     command
-      .option('--slug, --project <slug>', 'the name of the site and of its host')
+      .option('--project, --slug <slug>', 'the name of the site and of its host')
       .addHelpText('after', '\nA sphere.json that is there is not overwritten without asking, or --yes.');
   },
-  async run(context, _args, options: { project?: string }) {
+  async run(context, _args, options: { slug?: string }) {
     const { existsSync, writeFileSync } = await import('node:fs');
     const { join } = await import('node:path');
     const { SphereError } = await import('../../contract/errors.ts');
@@ -28,7 +28,7 @@ export const command: CommandFile = {
     const facts = readFacts(context.directory);
     const derived = slugify(facts.packageName ?? '') ?? slugify(facts.directoryName);
     const slug =
-      options.project ??
+      options.slug ??
       (context.prompts ? await context.prompts.slug('What should the site be called?', derived) : derived);
     const problem = slug === null ? null : slugProblem(slug);
     if (problem !== null) throw new SphereError('USAGE', `--slug: ${problem}.`);

@@ -6,9 +6,9 @@ export const command: CommandFile = {
   define(command) {
     command
       .argument('[id]', 'a deployment; without one, the newest of this project')
-      .option('--slug, --project <slug>', 'the newest of this project');
+      .option('--project, --slug <slug>', 'the newest of this project');
   },
-  async run(context, [id], options: { project?: string }) {
+  async run(context, [id], options: { slug?: string }) {
     const { findDeployment, openPlane } = await import('../session.ts');
     const plane = await openPlane(context);
     const deployment = await findDeployment(context, plane, { id, flags: options });

@@ -3,14 +3,14 @@ import type { LogLine } from '../../contract/logs.ts';
 import type { CommandFile, Context } from '../command.ts';
 import type { Plane } from '../plane.ts';
 
-type LogsOptions = { follow?: true; project?: string };
+type LogsOptions = { follow?: true; slug?: string };
 
 export const command: CommandFile = {
   define(command) {
     command
       .argument('[id]', 'a deployment; without one, the newest of this project')
       .option('-f, --follow', 'go on with what is printed from now, until the deployment ends')
-      .option('--slug, --project <slug>', 'the newest of this project')
+      .option('--project, --slug <slug>', 'the newest of this project')
       .addHelpText('after', '\nThe log goes to stdout; with --json, one object per line.');
   },
   async run(context, [id], options: LogsOptions) {

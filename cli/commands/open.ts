@@ -4,10 +4,10 @@ import type { CommandFile } from '../command.ts';
 export const command: CommandFile = {
   define(command) {
     command
-      .option('--slug, --project <slug>', 'the project, where it is not that of this directory')
+      .option('--project, --slug <slug>', 'the project, where it is not that of this directory')
       .addHelpText('after', '\nstdout gets the address; a browser is opened on a terminal only.');
   },
-  async run(context, _args, options: { project?: string }) {
+  async run(context, _args, options: { slug?: string }) {
     const { openPlane, projectSlug } = await import('../session.ts');
     const { SphereError } = await import('../../contract/errors.ts');
     const { api } = await openPlane(context);
