@@ -1,6 +1,9 @@
-/** Builders as child processes of this machine: they outlive the plane, and are found again by pid and start time. */
+/**
+ * Builders as child processes of this machine: they outlive the plane, and are found again by pid and start time. What a
+ * builder starts does not outlive it (see `builder/command/run-command.ts`), so that ending the builder ends all of it.
+ */
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BuildRunner, RunnerRef } from '../ports.ts';
@@ -76,9 +79,7 @@ export function createProcessRunner(options: ProcessRunnerOptions): BuildRunner 
     },
 
     async cleanUp(build) {
-      const directory = directoryOf(build);
-      await killLeftovers(join(directory, 'work', 'commands'));
-      await rm(directory, { recursive: true, force: true });
+      await rm(directoryOf(build), { recursive: true, force: true });
     },
   };
 }
@@ -88,18 +89,5 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
     process.kill(-pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
-}
-
-/**
- * Kills the commands of a builder that was killed before it could do so itself. The builder notes each command's
- * process group in `file`, one JSON identity per line.
- */
-async function killLeftovers(file: string): Promise<void> {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  for (const line of text.split('\n')) {
-    if (line === '') continue;
-    const ref = JSON.parse(line) as RunnerRef;
-    if (await isRunning(ref)) signalGroup(ref.pid, 'SIGKILL');
   }
 }
