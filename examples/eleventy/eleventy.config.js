@@ -1,0 +1,4 @@
+export default function (eleventy) {
+  eleventy.addPassthroughCopy({ 'src/style.css': 'style.css' });
+  return { dir: { input: 'src' } };
+}
