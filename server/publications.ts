@@ -1,5 +1,4 @@
 /** Publications: rows that are claimed one per target, carried out by the site store, and finished in one transaction. */
-import { createHash } from 'node:crypto';
 import type { Selectable, Transaction } from 'kysely';
 import type { ErrorBody } from '../contract/errors.ts';
 import type { Manifest } from '../contract/manifest.ts';
@@ -10,7 +9,8 @@ import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './dep
 import { newId } from './keys.ts';
 import { endPhases, enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
-import { compareManifests, documentToCheck, nextPublication, recentlyLive } from './publication-plan.ts';
+import { compareManifests, nextPublication, recentlyLive } from './publication-plan.ts';
+import { checkServed } from './served-document.ts';
 
 export type PublicationRow = Selectable<PublicationTable>;
 
@@ -239,7 +239,7 @@ export async function settle(plane: Plane, publication: PublicationRow, manifest
     .where('id', '=', publication.deployment_id)
     .executeTakeFirstOrThrow();
   if (row.deployment_status !== 'building') return;
-  const seen = await checkServed(plane, row, manifest);
+  const seen = await checkServed(plane.addresses.direct(row.project_slug), manifest);
   if (seen.outcome === 'mismatch') throw new Error(seen.message);
   const ready = await plane.database.transaction(async (trx) => {
     const current = await lockDeployment(trx, row.id);
@@ -266,30 +266,9 @@ export async function settle(plane: Plane, publication: PublicationRow, manifest
   });
   if (!ready) return;
   const { figures } = ready;
-  const text = `Published ${figures?.files ?? 0} files (${figures?.changed ?? 0} changed, ${figures?.removed ?? 0} removed).`;
+  const files = figures?.files === 1 ? '1 file' : `${figures?.files ?? 0} files`;
+  const text = `Published ${files} (${figures?.changed ?? 0} changed, ${figures?.removed ?? 0} removed).`;
   await sayEnd(plane, row, 'publish', text);
-}
-
-type Seen = { outcome: 'same' } | { outcome: 'mismatch' | 'unreachable'; message: string };
-
-/** Compares the served root document with the manifest. Not reaching it is a warning: the plane may sit elsewhere. */
-async function checkServed(plane: Plane, row: DeploymentRow, manifest: Manifest): Promise<Seen> {
-  const document = documentToCheck(manifest);
-  if (!document) return { outcome: 'same' };
-  const url = new URL(document.path, plane.addresses.direct(row.project_slug));
-  try {
-    const response = await fetch(url, { redirect: 'manual', headers: { 'accept-encoding': 'identity' } });
-    const body = Buffer.from(await response.arrayBuffer());
-    // A redirect is the site's own rule for this path: there is no document to compare.
-    if (response.status >= 300 && response.status < 400) return { outcome: 'same' };
-    if (createHash('sha256').update(body).digest('hex') === document.blob) return { outcome: 'same' };
-    return {
-      outcome: 'mismatch',
-      message: `${url} answered ${response.status} with another document than was published`,
-    };
-  } catch (error) {
-    return { outcome: 'unreachable', message: `${url} could not be checked: ${(error as Error).message}` };
-  }
 }
 
 async function failPublication(plane: Plane, publication: PublicationRow, cause: Error): Promise<void> {
