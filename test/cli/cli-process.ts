@@ -1,0 +1,71 @@
+/** Bundles the CLI as it is, and runs it in processes of its own, as shells do. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from 'tsup';
+
+/** Bundles the program; returns its file and what removes it. The server stays outside: it is a program of its own. */
+export async function bundleCli(): Promise<{ file: string; remove: () => void }> {
+  const outDir = mkdtempSync(join(tmpdir(), 'sphere-cli-'));
+  await build({
+    entry: { main: 'cli/main.ts' },
+    config: false,
+    outDir,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    shims: true,
+    noExternal: [/.*/],
+    external: [/server\/main\.ts$/],
+    silent: true,
+    // As it is shipped: what a command does not need is not loaded.
+    splitting: true,
+    esbuildOptions(esbuild) {
+      esbuild.supported = { 'class-field': false, 'class-static-field': false };
+    },
+  });
+  return { file: join(outDir, 'main.cjs'), remove: () => rmSync(outDir, { recursive: true, force: true }) };
+}
+
+export type CliRun = {
+  child: ChildProcess;
+  /** Resolves with what it printed on stderr so far, once that holds `text`. */
+  printed(text: string): Promise<void>;
+  ended: Promise<{ exitCode: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>;
+};
+
+/** Starts `sphere ...args` with stdin closed and nothing of Sphere's or a build service's in the environment but `env`. */
+export function startCli(
+  file: string,
+  args: string[],
+  options: { cwd: string; env?: Record<string, string>; stdout?: 'pipe' | 'ignore' },
+): CliRun {
+  const { PATH, HOME } = process.env;
+  const child = spawn(process.execPath, [file, ...args], {
+    cwd: options.cwd,
+    env: { PATH, HOME, SPHERE_HOME: join(options.cwd, 'no-such-plane'), ...options.env },
+    stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
+  });
+  let stdout = '';
+  let stderr = '';
+  let changed = () => {};
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    changed();
+  });
+  const ended = new Promise<Awaited<CliRun['ended']>>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (exitCode, signal) => resolve({ exitCode, signal, stdout, stderr }));
+  });
+  const printed = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      changed = () => stderr.includes(text) && resolve();
+      changed();
+      ended.then(() => reject(new Error(`it ended without printing "${text}":\n${stderr}`)), reject);
+    });
+  return { child, printed, ended };
+}

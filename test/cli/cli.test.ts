@@ -1,0 +1,285 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { version } from '../../contract/version.ts';
+import { tree } from '../files/tree.ts';
+import { bundleCli, startCli } from './cli-process.ts';
+import { openScriptedPlane, type Script, type ScriptedPlane, wentWell } from './scripted-plane.ts';
+
+let cli: Awaited<ReturnType<typeof bundleCli>>;
+beforeAll(async () => {
+  cli = await bundleCli();
+});
+afterAll(() => cli.remove());
+
+const site = { 'index.html': '<h1>Hello</h1>', 'package.json': '{"name":"my-app"}' };
+
+function sphere(args: string, options: { cwd?: string; env?: Record<string, string> } = {}) {
+  return startCli(cli.file, args.split(' ').filter(Boolean), { cwd: tree(site), ...options });
+}
+
+/** Runs `sphere deploy` against a plane that does what `followed` says once the log is followed. */
+async function deploy(args: string, followed: (plane: ScriptedPlane) => void, script: Script = {}) {
+  const plane = await openScriptedPlane({ followed, ...script });
+  const ended = await sphere(`deploy ${args}`, { env: plane.environment }).ended;
+  return { plane, ...ended };
+}
+
+describe('without a plane', () => {
+  test('the version is one line', async () => {
+    expect(await sphere('--version').ended).toMatchObject({
+      exitCode: 0,
+      stdout: `${version}\n`,
+      stderr: '',
+    });
+  });
+
+  test('help goes to stdout, with the exit codes', async () => {
+    const { exitCode, stdout, stderr } = await sphere('').ended;
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
+    expect(stdout).toMatch(/deploy[\s\S]*130 {2}interrupted/);
+  });
+
+  test.each<[args: string, exitCode: number, env?: Record<string, string>]>([
+    ['depoly', 2],
+    ['deploy --no-such-flag', 2],
+    ['deploy no-such-directory', 2],
+    ['deploy --cwd no-such-directory', 2],
+    ['deploy', 4],
+    ['deploy --yes', 4, { CI: 'true' }],
+    ['ls', 4],
+    ['logs', 4],
+    ['inspect', 4],
+    ['cancel', 4],
+    ['rollback', 4],
+    ['open', 4],
+    ['prune', 4],
+    ['server status', 0],
+    ['server stop', 0],
+    ['deploy', 3, { SPHERE_URL: 'https://sphere.example.com' }],
+    ['deploy', 2, { SPHERE_URL: 'sphere.example.com', SPHERE_TOKEN: 't' }],
+    ['deploy', 6, { SPHERE_URL: 'http://127.0.0.1:1', SPHERE_TOKEN: 't' }],
+  ])('%j with stdin closed ends by itself with exit code %d', async (args, exitCode, env = {}) => {
+    const ended = await sphere(args, { env }).ended;
+    expect(ended).toMatchObject({ exitCode, ...(exitCode === 0 ? {} : { stdout: '' }) });
+    expect(ended.stderr).not.toContain('bug');
+  });
+
+  test('the missing choice of a plane names both ways', async () => {
+    const { stderr } = await sphere('deploy').ended;
+    expect(stderr).toMatch(/--local.*SPHERE_URL and SPHERE_TOKEN/);
+  });
+
+  test('--json prints one object, also for wrong usage', async () => {
+    const { exitCode, stdout } = await sphere('deploy --nonsense --json').ended;
+    expect(exitCode).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'USAGE' } });
+  });
+
+  test('a wrong sphere.json is an error with its line', async () => {
+    const cwd = tree({ 'sphere.json': '{\n  "outputDirectroy": "dist"\n}' });
+    const { exitCode, stderr } = await sphere('deploy --dry-run', { cwd }).ended;
+    expect(exitCode).toBe(2);
+    expect(stderr).toMatch(/sphere\.json:2:\d+ outputDirectroy.*"outputDirectory"/);
+  });
+
+  test('--dry-run prints every setting and where it came from', async () => {
+    const run = sphere('deploy --dry-run --json --no-install', { env: { SPHERE_OUTPUT_DIRECTORY: 'out' } });
+    const { exitCode, stdout } = await run.ended;
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      source: { kind: 'upload' },
+      settings: {
+        slug: { value: 'my-app', from: 'the name in package.json' },
+        installCommand: { value: null, from: '--no-install' },
+        outputDirectory: { value: 'out', from: 'SPHERE_OUTPUT_DIRECTORY' },
+        region: { value: 'local', from: 'default' },
+      },
+    });
+  });
+
+  test('init writes a sphere.json once, and again only with --yes', async () => {
+    const cwd = tree(site);
+    expect((await sphere('init', { cwd }).ended).exitCode).toBe(0);
+    const written = JSON.parse(readFileSync(join(cwd, 'sphere.json'), 'utf8'));
+    expect(written).toEqual({ $schema: expect.stringMatching(/sphere\.schema\.json$/), slug: 'my-app' });
+    expect((await sphere('init --slug other', { cwd }).ended).exitCode).toBe(4);
+    expect((await sphere('init --slug other --yes', { cwd }).ended).exitCode).toBe(0);
+    expect(JSON.parse(readFileSync(join(cwd, 'sphere.json'), 'utf8')).slug).toBe('other');
+  });
+});
+
+describe('a deployment that goes well', () => {
+  const build = (plane: ScriptedPlane) => {
+    plane.print(
+      [0, 'install', 'stdout', 'added 3 packages'],
+      [1_500, 'build', 'stdout', '\u001b[32mbuilt\u001b[2J'],
+    );
+    plane.end(wentWell);
+  };
+
+  test('is its address and nothing else on stdout', async () => {
+    const { exitCode, stdout, stderr } = await deploy('', build);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'http://my-app.example.com/\n' });
+    const parts = [
+      '--- install',
+      'added 3 packages',
+      'install 1.5 s',
+      '--- build',
+      'built',
+      'Published 12 files, 340 kB',
+    ];
+    expect(
+      parts.map((part) => stderr.indexOf(part)).every((at, index, all) => at > (all[index - 1] ?? -1)),
+    ).toBe(true);
+    expect(stderr).not.toContain('\u001b');
+  });
+
+  test('keeps the colours of the build, and no other control sequence, where they are wanted', async () => {
+    const plane = await openScriptedPlane({ followed: build });
+    const { stderr } = await sphere('deploy', { env: { ...plane.environment, FORCE_COLOR: '1' } }).ended;
+    expect(stderr).toContain('\u001b[32mbuilt\u001b[0m');
+    expect(stderr).not.toContain('\u001b[2J');
+  });
+
+  test('is one object with --json', async () => {
+    const { exitCode, stdout } = await deploy('--json', build);
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      outcome: 'deployed',
+      id: 'dpl_1',
+      url: 'http://my-app.example.com/',
+    });
+  });
+
+  test('sends what was asked for', async () => {
+    const { plane } = await deploy('--slug my-app --build make --no-install --force --no-cache', build);
+    expect(plane.created()).toMatchObject({
+      project: 'my-app',
+      projectNamed: true,
+      build: { buildCommand: 'make', installCommand: null },
+      force: true,
+      noCache: true,
+    });
+  });
+
+  test('writes its events to SPHERE_OUTPUT_FILE', async () => {
+    const cwd = tree(site);
+    const plane = await openScriptedPlane({ followed: build });
+    // Beside the source: a file inside would be part of it.
+    const file = join(tree({}), 'events');
+    await sphere('deploy', { cwd, env: { ...plane.environment, SPHERE_OUTPUT_FILE: file } }).ended;
+    const events = readFileSync(file, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events).toMatchObject([
+      { version: 1, type: 'created', id: 'dpl_1' },
+      { type: 'phase', phase: 'build' },
+      { type: 'ended', status: 'ready', url: 'http://my-app.example.com/' },
+    ]);
+  });
+
+  test('is left running with --detach, which prints its id', async () => {
+    const { exitCode, stdout } = await deploy('--detach', () => {});
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'dpl_1\n' });
+  });
+
+  test('was not needed when the same is live already', async () => {
+    const { exitCode, stdout, stderr } = await deploy('', () => {}, { outcome: 'already_live' });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'http://my-app.example.com/\n' });
+    expect(stderr).toContain('already live');
+  });
+
+  test('does not mind that nobody reads its output', async () => {
+    const plane = await openScriptedPlane({
+      followed: (opened) => {
+        opened.print([0, 'build', 'stdout', 'line']);
+        run.child.stdout?.destroy();
+        run.child.stderr?.destroy();
+        opened.end(wentWell);
+      },
+    });
+    const run = sphere('deploy', { env: plane.environment });
+    expect((await run.ended).exitCode).toBe(0);
+  });
+});
+
+describe('a deployment that goes otherwise', () => {
+  test('because its build failed ends with 5, and says what was seen', async () => {
+    const error = {
+      code: 'BUILD_FAILED' as const,
+      message: '`npm run build` ended with exit code 1.',
+      hint: 'Run it here.',
+      details: ['error: no such module'],
+    };
+    const end = { status: 'error' as const, reason: 'build_failed' as const, error };
+    const { exitCode, stdout, stderr } = await deploy('', (plane) => plane.end(end));
+    expect({ exitCode, stdout }).toEqual({ exitCode: 5, stdout: '' });
+    expect(stderr).toMatch(/Error: `npm run build` ended[\s\S]*error: no such module[\s\S]*Run it here\./);
+    const json = await deploy('--json', (plane) => plane.end(end));
+    expect(JSON.parse(json.stdout)).toMatchObject({ error, deployment: { id: 'dpl_1', status: 'error' } });
+  });
+
+  test.each([
+    ['cancelled', 'user', 7],
+    ['cancelled', 'superseded', 7],
+    ['cancelled', 'outrun', 7],
+    ['cancelled', 'ignored', 0],
+    ['error', 'timeout', 5],
+    ['error', 'silent', 6],
+    ['error', 'infrastructure', 6],
+  ] as const)('%s, %s: exit code %d', async (status, reason, code) => {
+    const { exitCode, stdout } = await deploy('', (plane) => plane.end({ status, reason }));
+    expect({ exitCode, stdout }).toEqual({
+      exitCode: code,
+      stdout: code === 0 ? 'http://my-app.example.com/\n' : '',
+    });
+  });
+
+  test('because the slug is taken ends with 4 and names the flag', async () => {
+    const error = {
+      code: 'SLUG_IN_USE' as const,
+      message: 'it is taken',
+      hint: 'Choose another with --slug.',
+    };
+    const { exitCode, stderr } = await deploy('', () => {}, { refuse: { status: 409, error } });
+    expect(exitCode).toBe(4);
+    expect(stderr).toContain('--slug');
+  });
+});
+
+describe('Ctrl-C', () => {
+  async function interrupted(script: Script = {}) {
+    const plane = await openScriptedPlane(script);
+    const run = sphere('deploy', { env: plane.environment });
+    await run.printed('working');
+    run.child.kill('SIGINT');
+    return { plane, run };
+  }
+  const working = (plane: ScriptedPlane) => plane.print([0, 'build', 'stdout', 'working']);
+
+  test('cancels the deployment and waits for that', async () => {
+    const { plane, run } = await interrupted({ followed: working });
+    expect(await run.ended).toMatchObject({ exitCode: 130, stdout: '' });
+    expect(plane.requests).toContain('POST /v1/deployments/dpl_1/cancel');
+  });
+
+  test('while it is being published lets it complete, and says so', async () => {
+    const error = { code: 'PUBLISHING' as const, message: 'it is being published' };
+    const { plane, run } = await interrupted({ followed: working, refuseCancel: { status: 409, error } });
+    await run.printed('completes');
+    plane.end(wentWell);
+    const { exitCode, stdout, stderr } = await run.ended;
+    expect({ exitCode, stdout }).toEqual({ exitCode: 130, stdout: '' });
+    expect(stderr).toContain('is live: http://my-app.example.com/');
+  });
+
+  test('twice leaves at once', async () => {
+    const error = { code: 'PUBLISHING' as const, message: 'it is being published' };
+    const { run } = await interrupted({ followed: working, refuseCancel: { status: 409, error } });
+    await run.printed('completes');
+    run.child.kill('SIGINT');
+    expect((await run.ended).exitCode).toBe(130);
+  });
+});
