@@ -2,7 +2,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import { maxLineLength } from '../../contract/logs.ts';
 import type { Mask } from './mask.ts';
-import { hasControl, lastWritten, sanitiseLine } from './sanitise.ts';
+import { lastWritten, needsCleaning, sanitiseLine } from './sanitise.ts';
 
 export type LineReader = {
   /** The lines that `chunk` completes: sanitised, masked, cut at `maxLineLength`. */
@@ -66,9 +66,9 @@ export function createLineReader(mask: Mask): LineReader {
 /** Room for colours, which are not counted as text while a line is still coming. */
 const maxEscapes = 1024;
 
-/** Adds the whole lines of `block`. Most blocks hold no control character and no long line: two scans, one split. */
+/** Adds the whole lines of `block`. Most blocks hold colours at most, and no long line: a scan or two, one split. */
 function pushAll(lines: string[], block: string, mask: Mask): void {
-  if (hasControl(block)) {
+  if (needsCleaning(block)) {
     for (const line of block.split('\n')) lines.push(finish(line, 0, mask));
     return;
   }
@@ -76,7 +76,7 @@ function pushAll(lines: string[], block: string, mask: Mask): void {
 }
 
 function finish(line: string, dropped: number, mask: Mask): string {
-  const clean = mask(hasControl(line) ? sanitiseLine(line) : line);
+  const clean = mask(needsCleaning(line) ? sanitiseLine(line) : line);
   return clean.length > maxLineLength || dropped > 0 ? cut(clean, dropped) : clean;
 }
 

@@ -1,15 +1,18 @@
 /** Makes a command's output harmless: of all control sequences only colours (SGR) are left. */
 
-/**
- * Whatever a line must be looked at closer for: every control character but tab. One scan over a whole chunk of
- * output with this finds nothing in most of them, and that is all the work there is.
- */
+/** Every control character but tab and line break. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/;
 
-/** Whether `text` (which may hold several lines) holds anything that `sanitiseLine` would change or look at. */
-export function hasControl(text: string): boolean {
-  return control.test(text);
+// biome-ignore lint/suspicious/noControlCharactersInRegex: ESC starts a colour
+const colours = /\u001b\[[0-9;:]*m/g;
+
+/**
+ * Whether `text`, one or many lines, holds anything that `sanitiseLine` would change. Two scans over a whole chunk of
+ * output find nothing in most of them, and that is all the work there is.
+ */
+export function needsCleaning(text: string): boolean {
+  return control.test(text) && control.test(text.replace(colours, ''));
 }
 
 const sequences = new RegExp(

@@ -1,6 +1,6 @@
 /** Sends log lines to the plane: in numbered batches, one in flight at a time, so that order needs no thought. */
 import type { LogAnswer } from '../../contract/builder-api.ts';
-import { batchLimits, type NewLine } from '../../contract/logs.ts';
+import { batchLimits } from '../../contract/logs.ts';
 import type { LogStream, Phase } from '../../contract/words.ts';
 
 /** Sends the JSON text of one `LogRequest`; retries by itself, and rejects only when nothing more can be sent. */
@@ -28,21 +28,27 @@ const gatherMs = 25;
 /** Bytes that wait while a request is away: a second or two of the fastest output, or all of a slow one's. */
 const waterMarks = { high: 8 * 1024 * 1024, low: 2 * 1024 * 1024 } as const;
 
-/** The envelope of a batch in JSON, and of a line beside its text. */
-const batchOverhead = 64;
-const lineOverhead = 48;
+/** Of a batch: leaves room for quotes and colours, which JSON escapes. */
+const batchCharacters = 0.75 * batchLimits.bytes;
+/** A line's envelope in JSON, beside its text. */
+const lineOverhead = 40;
+
+/** Lines that came together. Kept so, because what is done once per chunk of output costs nothing. */
+type Run = { texts: readonly string[]; start: number; prefix: string };
 
 export function createShipper({ send, unblocked, failed }: ShipperOptions): Shipper {
-  let waiting: NewLine[] = [];
+  let waiting: Run[] = [];
+  let waitingLines = 0;
   let waitingBytes = 0;
   let batch = 0;
   let blocked = false;
+  let flushing = false;
   let ended: { error: unknown } | 'full' | null = null;
   let timer: NodeJS.Timeout | null = null;
   let sending: Promise<void> | null = null;
 
   const sendAll = async (): Promise<void> => {
-    while (waiting.length > 0 && ended === null) {
+    while (waitingLines > 0 && ended === null) {
       const body = takeBatch();
       try {
         const { full } = await send(body);
@@ -53,6 +59,7 @@ export function createShipper({ send, unblocked, failed }: ShipperOptions): Ship
       }
       if (ended !== null) {
         waiting = [];
+        waitingLines = 0;
         waitingBytes = 0;
       }
       if (blocked && waitingBytes <= waterMarks.low) {
@@ -60,17 +67,16 @@ export function createShipper({ send, unblocked, failed }: ShipperOptions): Ship
         unblocked();
       }
       // What came meanwhile and is little gets company first.
-      if (!flushing && waitingBytes < batchLimits.bytes && waiting.length < batchLimits.lines) break;
+      if (!flushing && !isBatchFull()) break;
     }
   };
 
-  let flushing = false;
   const start = (): Promise<void> => {
     if (timer !== null) clearTimeout(timer);
     timer = null;
     sending ??= sendAll().finally(() => {
       sending = null;
-      if (waiting.length > 0) schedule();
+      if (waitingLines > 0) schedule();
     });
     return sending;
   };
@@ -80,23 +86,21 @@ export function createShipper({ send, unblocked, failed }: ShipperOptions): Ship
     timer = setTimeout(start, gatherMs);
   };
 
+  const isBatchFull = () => waitingBytes >= batchLimits.bytes || waitingLines >= batchLimits.lines;
+
   /** The oldest lines as JSON, within `batchLimits`. */
   const takeBatch = (): string => {
     batch += 1;
-    const parts: string[] = [];
-    let bytes = batchOverhead;
-    for (const [time, phase, stream, text] of waiting) {
-      if (parts.length === batchLimits.lines) break;
-      const line = `[${time},"${phase}","${stream}",${JSON.stringify(text)}]`;
-      const size = Buffer.byteLength(line) + 1;
-      if (parts.length > 0 && bytes + size > batchLimits.bytes) break;
-      bytes += size;
-      parts.push(line);
+    for (let limit: number = batchLimits.lines; ; limit = Math.ceil(limit / 4)) {
+      const taken = encode(waiting, limit);
+      const body = `{"batch":${batch},"lines":[${taken.parts.join(',')}]}`;
+      // Sizes are counted in characters on the way: text of many bytes a character is found here.
+      if (taken.parts.length > 1 && Buffer.byteLength(body) > batchLimits.bytes) continue;
+      waiting = taken.rest;
+      waitingLines -= taken.parts.length;
+      waitingBytes = waitingLines === 0 ? 0 : waitingBytes - taken.bytes;
+      return body;
     }
-    const rest = waiting.slice(parts.length);
-    waitingBytes = rest.length === 0 ? 0 : waitingBytes - weigh(waiting, parts.length);
-    waiting = rest;
-    return `{"batch":${batch},"lines":[${parts.join(',')}]}`;
   };
 
   return {
@@ -105,26 +109,36 @@ export function createShipper({ send, unblocked, failed }: ShipperOptions): Ship
     },
     push(lines, phase, stream) {
       if (ended !== null || lines.length === 0) return;
-      const time = Date.now();
-      for (const text of lines) {
-        waiting.push([time, phase, stream, text]);
-        waitingBytes += text.length + lineOverhead;
-      }
+      waiting.push({ texts: lines, start: 0, prefix: `[${Date.now()},"${phase}","${stream}",` });
+      waitingLines += lines.length;
+      for (const text of lines) waitingBytes += text.length + lineOverhead;
       if (waitingBytes > waterMarks.high) blocked = true;
-      if (waitingBytes >= batchLimits.bytes || waiting.length >= batchLimits.lines) void start();
+      if (isBatchFull()) void start();
       else schedule();
     },
     async flush() {
       flushing = true;
-      while (waiting.length > 0 || sending !== null) await start();
+      while (waitingLines > 0 || sending !== null) await start();
       flushing = false;
       if (ended !== null && ended !== 'full') throw ended.error;
     },
   };
 }
 
-function weigh(lines: readonly NewLine[], count: number): number {
+/** At most `limit` of the oldest lines in JSON, fewer where they are long, and what is left. */
+function encode(waiting: readonly Run[], limit: number): { parts: string[]; bytes: number; rest: Run[] } {
+  const parts: string[] = [];
   let bytes = 0;
-  for (let index = 0; index < count; index++) bytes += (lines[index]?.[3].length ?? 0) + lineOverhead;
-  return bytes;
+  for (const [index, { texts, start, prefix }] of waiting.entries()) {
+    for (let at = start; at < texts.length; at++) {
+      const text = texts[at] as string;
+      const size = text.length + lineOverhead;
+      if (parts.length === limit || (parts.length > 0 && bytes + size > batchCharacters)) {
+        return { parts, bytes, rest: [{ texts, start: at, prefix }, ...waiting.slice(index + 1)] };
+      }
+      bytes += size;
+      parts.push(`${prefix}${JSON.stringify(text)}]`);
+    }
+  }
+  return { parts, bytes, rest: [] };
 }
