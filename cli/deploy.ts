@@ -185,6 +185,7 @@ async function create(
     if (!(error instanceof SphereError) || error.code !== 'SLUG_IN_USE' || !context.prompts) throw error;
     context.output.warn(error.message);
     const project = await askSlug(context, 'What should this site be called instead?', null);
+    context.output.note(`To keep that name for the next time: sphere init --slug ${project}`);
     return create(context, plane, { ...request, project, projectNamed: true });
   }
 }
