@@ -1,3 +1,4 @@
+/** The REST client against real HTTP: what it sends, what it makes of failures, what it tries again. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';

@@ -1,3 +1,4 @@
+/** Command lines: what they mean, and what a person who mistypes is told. */
 import { describe, expect, test } from 'vitest';
 import { parseArguments } from '../../cli/program.ts';
 

@@ -1,3 +1,4 @@
+/** The program as shells see it: stdout, stderr, exit codes, signals. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

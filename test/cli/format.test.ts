@@ -1,3 +1,4 @@
+/** Numbers, durations and tables as people read them. */
 import { describe, expect, test } from 'vitest';
 import { ago, bytes, count, duration, table } from '../../cli/format.ts';
 

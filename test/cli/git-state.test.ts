@@ -1,3 +1,4 @@
+/** What real git says of a directory, and how that is put in words. */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

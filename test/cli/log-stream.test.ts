@@ -1,3 +1,4 @@
+/** The log stream over a real Socket.IO connection that breaks: no line lost, none twice. */
 import { describe, expect, test } from 'vitest';
 import { after, followLog } from '../../cli/log-stream.ts';
 import { decodeLines } from '../../contract/logs.ts';

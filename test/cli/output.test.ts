@@ -1,3 +1,4 @@
+/** Who gets to read what, and when silence is broken. */
 import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { Chalk } from 'chalk';

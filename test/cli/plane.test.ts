@@ -1,3 +1,4 @@
+/** Which plane a command talks to, and which version replaces which. */
 import { describe, expect, test } from 'vitest';
 import { readEnvironment } from '../../cli/config.ts';
 import { choosePlane, isOlder } from '../../cli/plane.ts';

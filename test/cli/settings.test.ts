@@ -1,3 +1,4 @@
+/** Where every setting comes from: flag, environment, sphere.json, derived. */
 import { describe, expect, test } from 'vitest';
 import { type Environment, readEnvironment } from '../../cli/config.ts';
 import { buildValues, resolveSettings, type SettingFlags } from '../../cli/settings.ts';

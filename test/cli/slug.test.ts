@@ -1,3 +1,4 @@
+/** Slugs made from names, and what is wrong with typed ones. */
 import { describe, expect, test } from 'vitest';
 import { slugify, slugProblem } from '../../cli/slug.ts';
 

@@ -1,3 +1,4 @@
+/** Control sequences that may reach a terminal, and those that may not. */
 import { describe, expect, test } from 'vitest';
 import { cleanText } from '../../cli/terminal-text.ts';
 

@@ -1,3 +1,4 @@
+/** When a package is sent with its workspace. */
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { resolveSettings } from '../../cli/settings.ts';
