@@ -1,6 +1,9 @@
 /** What the end of a command means, in words that a person can act on. */
 import { constants } from 'node:os';
+import { stripVTControlCharacters } from 'node:util';
 import { SphereError } from '../../contract/errors.ts';
+import { hintForFailure } from './failure-hints.ts';
+import { tellingLines } from './telling-lines.ts';
 
 /** How a command ended. */
 export type Ending = {
@@ -11,13 +14,10 @@ export type Ending = {
   lastLines: readonly string[];
 };
 
-/** How many lines of a failed command are in the error. */
-const shownLines = 20;
-
 /** Null for success, else BUILD_FAILED or BUILD_OUT_OF_MEMORY. `what` names the step: "install". */
 export function failureOf(what: string, ending: Ending): SphereError | null {
   if (ending.exitCode === 0) return null;
-  const details = ending.lastLines.filter((line) => line.trim() !== '').slice(-shownLines);
+  const details = tellingLines(ending.lastLines);
   const command = `The ${what} command \`${ending.command}\``;
   const memory = outOfMemory(ending);
   if (memory !== null) {
@@ -28,7 +28,7 @@ export function failureOf(what: string, ending: Ending): SphereError | null {
   }
   return new SphereError('BUILD_FAILED', `${command} ${describe(ending)}.`, {
     hint:
-      hintFor(ending) ??
+      hintForFailure(stripVTControlCharacters(ending.lastLines.join('\n')), ending.exitCode) ??
       'The lines above say why. The same command fails outside of Sphere too, most likely.',
     details,
   });
@@ -51,11 +51,4 @@ function describe({ exitCode, signal }: Ending): string {
   return name === undefined
     ? `failed with exit code ${exitCode}`
     : `was ended by ${name} (exit code ${exitCode})`;
-}
-
-function hintFor({ exitCode }: Ending): string | null {
-  if (exitCode === 127)
-    return 'A program in the command was not found. Is its package among the dependencies?';
-  if (exitCode === 126) return 'A program in the command may not be executed. Check its permissions.';
-  return null;
 }

@@ -82,7 +82,7 @@ export function commandEnvironment(
 ): Environment {
   const kept = keep(machine, machineNames, networkNames, registryNames);
   const path = [...programs, ...ownPrograms(machine.PATH)].join(delimiter);
-  return { ...kept, ...defaults, ...derived, ...sphere, PATH: path };
+  return { ...kept, ...defaults, ...sphere, ...derived, PATH: path };
 }
 
 /** The machine's PATH without what `npx` and `npm run` put before it: their programs would hide the project's. */

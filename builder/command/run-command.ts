@@ -24,8 +24,8 @@ export type CommandRun = {
 const shellScript =
   '(trap "" HUP INT TERM; read -r _ <&3; kill -KILL 0) </dev/null >/dev/null 2>&1 & exec 3<&-; exec /bin/sh -c "$1"';
 
-/** A crash report of Node's stands before a stack of native frames: enough lines to find it behind them. */
-const keptLines = 100;
+/** What went wrong can stand far before the end: before native frames, npm's help, the log of a compiler. */
+const keptLines = 400;
 const graceMs = 5_000;
 /** For how long output may go on that a process outside of the group holds open after the command's end. */
 const lingerMs = 1_000;

@@ -1,0 +1,79 @@
+/** Knows common reasons for which an install or a build fails, and what to do about each. */
+
+type Known = { sign: RegExp; hint: (match: RegExpExecArray) => string };
+
+const outOfStep = (lockfile: string, install: string) => () =>
+  `${lockfile} does not match package.json. Run \`${install}\` and commit ${lockfile}.`;
+
+const notServed = ([, name]: RegExpExecArray) =>
+  `The registry does not have ${name ?? 'a package that is asked for'}. Check its name and version; a private package needs its registry in .npmrc.`;
+
+/** The first whose sign is in the output is the hint, so causes come before what they cause. */
+const known: readonly Known[] = [
+  // npm: EUSAGE of `npm ci`
+  {
+    sign: /npm ci` can only install packages when your package\.json and package-lock/,
+    hint: outOfStep('package-lock.json', 'npm install'),
+  },
+  { sign: /ERR_PNPM_OUTDATED_LOCKFILE/, hint: outOfStep('pnpm-lock.yaml', 'pnpm install') },
+  {
+    sign: /^error Your lockfile needs to be updated|The lockfile would have been modified by this install/m,
+    hint: outOfStep('yarn.lock', 'yarn install'),
+  },
+  {
+    sign: /^error: lockfile had changes, but lockfile is frozen/m,
+    hint: outOfStep('bun.lock', 'bun install'),
+  },
+  {
+    sign: /npm (?:error|ERR!) code ERESOLVE/,
+    hint: () =>
+      'Two packages need different versions of a third. Change a version in package.json, or put `legacy-peer-deps=true` into .npmrc to install them all the same.',
+  },
+  { sign: /notarget No matching version found for (\S+?)\.?$/m, hint: notServed },
+  { sign: /ERR_PNPM_NO_MATCHING_VERSION\s+No matching version found for (\S+)/, hint: notServed },
+  { sign: /npm (?:error|ERR!) 404\s+(?:The requested resource )?'(\S+?)'/, hint: notServed },
+  { sign: /YN00(?:35|82): │ (\S+?): (?:Package not found|No candidates found)/, hint: notServed },
+  { sign: /ERR_PNPM_FETCH_404\s+GET (\S+?): /, hint: notServed },
+  { sign: /^error Couldn't find (?:any versions for|package) "([^"]+)"/m, hint: notServed },
+  { sign: /^error: (\S+) failed to resolve$/m, hint: notServed },
+  {
+    sign: /node_modules\/node-sass(?:: Command failed|$)/m,
+    hint: () =>
+      'node-sass is compiled for each version of Node, and no longer maintained. Replace it with the package `sass`, or ask for the Node that it was made for with "nodeVersion" in sphere.json.',
+  },
+  {
+    sign: /ERR_OSSL_EVP_UNSUPPORTED|error:0308010C/,
+    hint: () =>
+      'An old webpack uses a hash that Node 17 and later refuse. Put `NODE_OPTIONS=--openssl-legacy-provider` before the build command, or ask for Node 16 with "nodeVersion" in sphere.json.',
+  },
+  {
+    sign: /npm (?:error|ERR!) code EBADENGINE|ERR_PNPM_UNSUPPORTED_ENGINE|The engine "node" is incompatible/,
+    hint: () => 'A package needs another Node: name it with "nodeVersion" in sphere.json or in .nvmrc.',
+  },
+  {
+    sign: /(?:ENOTFOUND|EAI_AGAIN|Could not resolve host:)\s+([\w.-]+\.\w+)/,
+    hint: ([, host]) => `It asked for ${host}, which cannot be reached from where it is built.`,
+  },
+  {
+    sign: /\b(?:sh|bash): (?:(?:line )?\d+: )?(\S+): (?:command )?not found$|command not found: (\S+)$/m,
+    hint: ([, program, other]) =>
+      `The program ${program ?? other} was not found. Is its package among the dependencies?`,
+  },
+  {
+    sign: /(?:Cannot find (?:module|package)|Can't resolve|[Ff]ailed to resolve import) ["']([^"']+)["']/,
+    hint: ([, name = '']) =>
+      /^[./]/.test(name)
+        ? `The file ${name} is not there. Is it committed, and its name written in the same case?`
+        : `${name} is not installed. Is it among the dependencies in package.json?`,
+  },
+];
+
+/** The next step for a command that ended with `exitCode`, out of what it printed; null when nothing is known. */
+export function hintForFailure(output: string, exitCode: number | null): string | null {
+  for (const { sign, hint } of known) {
+    const match = sign.exec(output);
+    if (match !== null) return hint(match);
+  }
+  if (exitCode === 126) return 'A program in the command may not be executed. Check its permissions.';
+  return null;
+}
