@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { keepModules, reuseModules } from './cache/modules.ts';
 import { type ModulesKey, modulesKey } from './cache/modules-key.ts';
 import { modulesPlaceOf } from './cache/places.ts';
+import { failureOf } from './command/ending.ts';
 import type { CommandSteps } from './command/steps.ts';
-import type { BuildContext } from './context.ts';
-import type { BuildPlan } from './plan/build-plan.ts';
+import { type BuildContext, warn } from './context.ts';
+import { installRetry } from './install-retry.ts';
+import type { BuildPlan, PlannedCommand } from './plan/build-plan.ts';
 import type { Tools } from './tools/choose-tools.ts';
 import { since } from './wording.ts';
 
@@ -21,7 +23,7 @@ export async function installPackages(context: BuildContext, installation: Insta
   if ('why' in key) log.say(`node_modules is not kept for the next deployment, because ${key.why}.`);
 
   const start = performance.now();
-  await steps.run('install', plan.install);
+  await install(context, plan.install, steps);
   log.say(`Installed in ${since(start)}.`);
   if ('why' in key) return;
   try {
@@ -30,6 +32,17 @@ export async function installPackages(context: BuildContext, installation: Insta
     context.signal.throwIfAborted();
     log.say(`node_modules could not be kept for the next deployment: ${(error as Error).message}`);
   }
+}
+
+/** Throws BUILD_FAILED, BUILD_OUT_OF_MEMORY. */
+async function install(context: BuildContext, command: PlannedCommand, steps: CommandSteps): Promise<void> {
+  const ending = await steps.attempt(command);
+  const failure = failureOf('install', ending);
+  if (failure === null) return;
+  const instead = command.kind === 'derived' ? installRetry(command.command, ending.lastLines) : null;
+  if (instead === null) throw failure;
+  warn(context, 'The lockfile does not fit package.json on this machine, so versions may differ from yours.');
+  await steps.run('install', { ...command, command: instead });
 }
 
 async function reuse(

@@ -2,12 +2,14 @@
 import { join } from 'node:path';
 import type { Log } from '../log/log.ts';
 import type { PlannedCommand } from '../plan/build-plan.ts';
-import { failureOf } from './ending.ts';
+import { type Ending, failureOf } from './ending.ts';
 import { runCommand } from './run-command.ts';
 
 export type CommandSteps = {
   /** Throws BUILD_FAILED or BUILD_OUT_OF_MEMORY, with the command and its last lines. `what`: install or build. */
   run(what: 'install' | 'build', command: PlannedCommand): Promise<void>;
+  /** As `run`, but resolves with how the command ended, whatever that is. */
+  attempt(command: PlannedCommand): Promise<Ending>;
 };
 
 export type StepsOptions = {
@@ -19,17 +21,14 @@ export type StepsOptions = {
 };
 
 export function openSteps({ log, source, environment, signal }: StepsOptions): CommandSteps {
+  const attempt = ({ command, directory }: PlannedCommand) => {
+    log.say(directory === '.' ? `$ ${command}` : `$ ${command}  (in ${directory})`);
+    return runCommand({ command, directory: join(source, directory), environment, signal, pipe: log.pipe });
+  };
   return {
-    async run(what, { command, directory }) {
-      log.say(directory === '.' ? `$ ${command}` : `$ ${command}  (in ${directory})`);
-      const ending = await runCommand({
-        command,
-        directory: join(source, directory),
-        environment,
-        signal,
-        pipe: log.pipe,
-      });
-      const failure = failureOf(what, ending);
+    attempt,
+    async run(what, command) {
+      const failure = failureOf(what, await attempt(command));
       if (failure !== null) throw failure;
     },
   };
