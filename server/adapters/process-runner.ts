@@ -1,6 +1,7 @@
 /**
  * Builders as child processes of this machine: they outlive the plane, and are found again by pid and start time. What a
- * builder starts does not outlive it (see `builder/command/run-command.ts`), so that ending the builder ends all of it.
+ * builder starts does not outlive it (see `builder/command/run-command.ts`), so that ending the builder ends all of it but
+ * what has left its process group, which the clean-up looks for.
  */
 import { spawn } from 'node:child_process';
 import { mkdir, open, rm } from 'node:fs/promises';
@@ -8,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BuildRunner, RunnerRef } from '../ports.ts';
 import { isRunning, processStart } from '../process-identity.ts';
+import { killLeftovers } from './leftover-processes.ts';
 
 /** From SIGTERM to SIGKILL: the builder itself gives its commands 5 s. */
 const graceMs = 8_000;
@@ -79,7 +81,9 @@ export function createProcessRunner(options: ProcessRunnerOptions): BuildRunner 
     },
 
     async cleanUp(build) {
-      await rm(directoryOf(build), { recursive: true, force: true });
+      const directory = directoryOf(build);
+      await killLeftovers(directory);
+      await rm(directory, { recursive: true, force: true });
     },
   };
 }
