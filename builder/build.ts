@@ -3,15 +3,17 @@ import { join } from 'node:path';
 import type { BuildResult } from '../contract/builder-api.ts';
 import type { Serving } from '../contract/configuration.ts';
 import { SphereError } from '../contract/errors.ts';
+import { buildRetry } from './build-retry.ts';
 import { keepFrameworkCaches, restoreFrameworkCaches } from './cache/frameworks.ts';
 import { frameworkCachesOf } from './cache/places.ts';
+import { failureOf } from './command/ending.ts';
 import { commandEnvironment } from './command/environment.ts';
 import { type CommandSteps, openSteps } from './command/steps.ts';
 import { type BuildContext, enterPhase, warn } from './context.ts';
 import { installPackages } from './install.ts';
 import { chooseOutput, lookBefore } from './output/choose-output.ts';
 import { type Output, publishOutput } from './output/publish-output.ts';
-import type { BuildPlan } from './plan/build-plan.ts';
+import type { BuildPlan, PlannedCommand } from './plan/build-plan.ts';
 import { planBuild } from './plan/plan.ts';
 import { sourceFilesAt } from './plan/source-files.ts';
 import { bringSource } from './source/bring-source.ts';
@@ -156,6 +158,21 @@ async function runBuild(
     if (restored.length > 0) log.say(`Restored ${restored.join(', ')} from the last deployment.`);
   }
   const start = performance.now();
-  await steps.run('build', plan.build);
+  await runOrRetry(context, plan.build, steps);
   log.say(`Built in ${since(start)}.`);
+}
+
+/** Throws BUILD_FAILED, BUILD_OUT_OF_MEMORY. */
+async function runOrRetry(
+  context: BuildContext,
+  command: PlannedCommand,
+  steps: CommandSteps,
+): Promise<void> {
+  const ending = await steps.attempt(command);
+  const failure = failureOf('build', ending);
+  if (failure === null) return;
+  const retry = command.kind === 'derived' ? buildRetry(command.command, ending.lastLines) : null;
+  if (retry === null) throw failure;
+  warn(context, retry.why);
+  await steps.run('build', { ...command, command: retry.command });
 }

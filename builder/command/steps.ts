@@ -21,9 +21,12 @@ export type StepsOptions = {
 };
 
 export function openSteps({ log, source, environment, signal }: StepsOptions): CommandSteps {
-  const attempt = ({ command, directory }: PlannedCommand) => {
+  const attempt = async ({ command, directory }: PlannedCommand) => {
     log.say(directory === '.' ? `$ ${command}` : `$ ${command}  (in ${directory})`);
-    return runCommand({ command, directory: join(source, directory), environment, signal, pipe: log.pipe });
+    const at = join(source, directory);
+    const ending = await runCommand({ command, directory: at, environment, signal, pipe: log.pipe });
+    // In errors, files are named as their author knows them.
+    return { ...ending, lastLines: ending.lastLines.map((line) => line.replaceAll(`${source}/`, '')) };
   };
   return {
     attempt,

@@ -32,9 +32,8 @@ export function explain(plan: BuildPlan, program: Program | null): BuildPlan {
     ...(program?.findings.warnings ?? []),
   ];
   if (basePath !== null) {
-    warnings.push(
-      `The site is built to be served at ${basePath.path} (${basePath.from}), so its pages look for their files there.`,
-    );
+    const why = `${basePath.from}: the site is served there, and / leads to it`;
+    detections.push(detection('base path', basePath.path, why));
   }
   return { ...plan, detections, warnings };
 }

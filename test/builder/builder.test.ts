@@ -104,6 +104,23 @@ describe('a build', () => {
     expect(details).toEqual(Array.from({ length: 20 }, (_, index) => `line ${index + 31}`));
   });
 
+  test('that fails names the files of the source as their author knows them', async () => {
+    const plane = await openPlane(await upload(script('echo "$PWD/src/a.ts is wrong" >&2; exit 1')));
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({ outcome: 'failed', error: { details: ['src/a.ts is wrong'] } });
+  });
+
+  test('that needs the hash of an old webpack is built again with it', async () => {
+    const build =
+      'case "$NODE_OPTIONS" in *legacy*) mkdir dist; echo hi > dist/index.html;; *) echo ERR_OSSL_EVP_UNSUPPORTED; exit 1; esac';
+    const plane = await openPlane(await upload({ 'package.json': JSON.stringify({ scripts: { build } }) }));
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({
+      outcome: 'built',
+      warnings: [expect.stringContaining('--openssl-legacy-provider')],
+    });
+  });
+
   test.each([
     ['is killed', 'kill -KILL $$', 'out_of_memory'],
     [
@@ -157,10 +174,13 @@ describe('a build', () => {
   });
 
   test('of a directory that is already built uploads it and prints nothing', async () => {
-    const prebuilt = tree({ 'index.html': 'ready', 'assets/a.js': '1' });
+    const assets = Object.fromEntries(
+      Array.from({ length: 100 }, (_, index) => [`assets/${index}.js`, `${index}`]),
+    );
+    const prebuilt = tree({ 'index.html': 'ready', ...assets });
     const plane = await openPlane({ spec: { serving: { spa: true } } });
     expect(await start(plane, { prebuilt }).ended).toMatchObject({ exitCode: 0, output: '' });
-    expect(published(plane)).toEqual({ 'index.html': 'ready', 'assets/a.js': '1' });
+    expect(published(plane)).toEqual({ 'index.html': 'ready', ...assets });
     expect(plane.manifest?.serving).toEqual({ spa: true });
   });
 

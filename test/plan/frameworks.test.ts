@@ -509,10 +509,14 @@ describe('what frameworks expect of the site', () => {
     ['next.config.js', "module.exports = { output: 'export', basePath: '/shop' }", { next: '15.0.0' }],
     ['astro.config.mjs', "export default defineConfig({ base: 'shop' })", { astro: '5.0.0' }],
     ['docusaurus.config.ts', "export default { baseUrl: '/shop/' }", { '@docusaurus/core': '3.0.0' }],
-  ])('a literal base path in %s is a warning', async (file, text, dependencies) => {
+  ])('a literal base path in %s is said', async (file, text, dependencies) => {
     const found = await plan({ 'package.json': packageJson(dependencies), [file]: text });
     expect(found.basePath).toEqual({ path: '/shop/', from: file });
-    expect(found.warnings.join()).toContain('/shop/');
+    expect(found.detections).toContainEqual({
+      what: 'base path',
+      value: '/shop/',
+      why: `${file}: the site is served there, and / leads to it`,
+    });
   });
 
   test.each(['/', './', '', 'https://cdn.example.com/x/', '/%BASE%/'])(
