@@ -1,7 +1,7 @@
 /** Installs packages, or reuses those of an earlier deployment. */
 import { join } from 'node:path';
 import { keepModules, reuseModules } from './cache/modules.ts';
-import { type ModulesKey, modulesKey } from './cache/modules-key.ts';
+import { type ModulesKey, modulesKey, rewrittenLockfile } from './cache/modules-key.ts';
 import { modulesPlaceOf } from './cache/places.ts';
 import { failureOf } from './command/ending.ts';
 import type { CommandSteps } from './command/steps.ts';
@@ -27,7 +27,7 @@ export async function installPackages(context: BuildContext, installation: Insta
   log.say(`Installed in ${since(start)}.`);
   if ('why' in key) return;
   try {
-    await keepModules(place, key);
+    await keepModules(place, key, rewrittenLockfile(plan, source, key));
   } catch (error) {
     context.signal.throwIfAborted();
     log.say(`node_modules could not be kept for the next deployment: ${(error as Error).message}`);

@@ -1,7 +1,7 @@
 /** Decides whether an install may be skipped, and what must be equal for that. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import type { BuildPlan } from '../plan/build-plan.ts';
 
 export type ModulesKey = {
@@ -31,15 +31,25 @@ export function modulesKey(plan: BuildPlan, top: string, machine: Machine): Modu
     'the machine': `${machine.platform} ${machine.arch}`,
   };
   for (const path of plan.installInputs) {
-    parts[path] = createHash('sha256')
-      .update(readFileSync(join(top, path)))
-      .digest('hex');
+    parts[path] = contentDigest(join(top, path));
   }
   const key = createHash('sha256')
     .update(JSON.stringify([1, parts]))
     .digest('hex')
     .slice(0, 32);
   return { key, parts };
+}
+
+/** The lockfile, relative to where packages are installed, if an install has changed it since `key` was made. */
+export function rewrittenLockfile(plan: BuildPlan, top: string, key: ModulesKey): string[] {
+  const lockfile = plan.packageManager?.lockfile ?? null;
+  if (lockfile === null || plan.install === null) return [];
+  const same = key.parts[lockfile] === contentDigest(join(top, lockfile));
+  return same ? [] : [relative(plan.install.directory, lockfile)];
+}
+
+function contentDigest(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
 
 /** One call of a package manager's install, with options at most. */

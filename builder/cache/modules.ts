@@ -34,6 +34,8 @@ export type ModulesPlace = CopyContext & {
 type Entry = {
   /** What an install has made, relative to where packages are installed. */
   paths: string[];
+  /** Those of them that take the place of a file of the source. */
+  rewritten: string[];
   parts: Record<string, string>;
   mode: CopyMode;
   /** Of `link` only: the listing of each path. */
@@ -69,7 +71,8 @@ export async function reuseModules(
   try {
     for (const [index, path] of entry.paths.entries()) {
       const to = join(place.directory, path);
-      if (existsSync(to)) throw new Error(`${path} is in the source`);
+      if (entry.rewritten.includes(path)) rmSync(to, { force: true });
+      else if (existsSync(to)) throw new Error(`${path} is in the source`);
       made.push(to);
       await copyTree(join(at, String(index)), to, mode, place);
     }
@@ -82,12 +85,20 @@ export async function reuseModules(
   }
 }
 
-/** Keeps the node_modules that an install has just made, before a build can write into them. */
-export async function keepModules(place: ModulesPlace, { key, parts }: ModulesKey): Promise<void> {
+/**
+ * Keeps the node_modules that an install has just made, before a build can write into them. `rewritten`: files of the
+ * source that the install has changed, such as a lockfile that did not fit; they go with what was installed.
+ */
+export async function keepModules(
+  place: ModulesPlace,
+  { key, parts }: ModulesKey,
+  rewritten: readonly string[] = [],
+): Promise<void> {
   mkdirSync(place.kept, { recursive: true });
-  const paths = madeByInstall(place.directory);
+  const installed = madeByInstall(place.directory);
   const at = join(place.kept, key);
-  if (paths.length === 0 || existsSync(at)) return;
+  if (installed.length === 0 || existsSync(at)) return;
+  const paths = [...installed, ...rewritten];
   const made = join(place.kept, `.${key}-${randomUUID()}`);
   const writes = existsSync(join(place.kept, writesFile));
   const cheapest = await cheapestMode(place.kept);
@@ -99,7 +110,7 @@ export async function keepModules(place: ModulesPlace, { key, parts }: ModulesKe
     const listings = paths.map((_, index) =>
       mode === 'link' ? listingDigest(join(made, String(index))) : null,
     );
-    const entry: Entry = { paths, parts, mode, listings };
+    const entry: Entry = { paths, rewritten: [...rewritten], parts, mode, listings };
     writeFileSync(join(made, entryFile), JSON.stringify(entry));
     renameSync(made, at);
   } finally {

@@ -81,6 +81,15 @@ describe('node_modules', () => {
     expect(readFileSync(join(later, 'node_modules/a/index.js'), 'utf8')).toBe('module.exports = 1');
   });
 
+  test('come with the lockfile that their install has changed', async () => {
+    const kept = emptyDirectory();
+    const built = tree({ ...installed, 'yarn.lock': 'completed by the install' });
+    await keepModules(place(kept, built), key('k'), ['yarn.lock']);
+    const next = tree({ 'yarn.lock': '' });
+    expect(await reuseModules(place(kept, next), key('k'))).toEqual({ reused: true });
+    expect(readFileSync(join(next, 'yarn.lock'), 'utf8')).toBe('completed by the install');
+  });
+
   test('of a build that was killed while it kept them are not believed', async () => {
     const kept = emptyDirectory();
     writeTree(kept, { '.k-killed/0/a/index.js': 'half', 'k/0/a/index.js': 'half' });

@@ -1,0 +1,80 @@
+/** Which directory is taken for the site, and where in the site its files are put. */
+import { describe, expect, test } from 'vitest';
+import { chooseOutput, lookBefore } from '../../builder/output/choose-output.ts';
+import { mountAt, withoutNames } from '../../builder/output/site.ts';
+import type { BuildPlan } from '../../builder/plan/build-plan.ts';
+import { planBuild } from '../../builder/plan/plan.ts';
+import { sourceFilesAt } from '../../builder/plan/source-files.ts';
+import { type Tree, tree, writeTree } from '../files/tree.ts';
+
+const file = (name: string) => ({ blob: name.padEnd(64, '0'), bytes: 1 });
+
+describe('the output', () => {
+  const source: Tree = {
+    'package.json': '{"scripts":{"build":"vite build"},"devDependencies":{"vite":"7"}}',
+    'index.html': '<script type="module" src="/main.js"></script>',
+  };
+  const afterBuild = async (before: Tree, made: Tree, settings = {}) => {
+    const directory = tree({ ...source, ...before });
+    const plan: BuildPlan = await planBuild(sourceFilesAt(directory), settings, { nodeVersion: '22.0.0' });
+    const seen = lookBefore(plan, directory);
+    writeTree(directory, made);
+    return chooseOutput(plan, directory, seen).directory;
+  };
+
+  test('is the directory that the build has made', async () => {
+    expect(await afterBuild({}, { 'dist/index.html': 'new' })).toBe('dist');
+  });
+
+  test('is not one that was committed and that the build has not touched', async () => {
+    await expect(afterBuild({ 'dist/index.html': 'old' }, {})).rejects.toMatchObject({
+      code: 'OUTPUT_INVALID',
+      message: expect.stringContaining('not changed by the build'),
+    });
+    expect(await afterBuild({ 'dist/index.html': 'old' }, { 'dist/index.html': 'new' })).toBe('dist');
+  });
+
+  test('that a setting names is believed', async () => {
+    expect(await afterBuild({ 'site/index.html': 'old' }, {}, { outputDirectory: 'site' })).toBe('site');
+  });
+
+  test('that is elsewhere is named in the hint', async () => {
+    await expect(
+      afterBuild({}, { 'web/public/index.html': '' }, { outputDirectory: 'dist' }),
+    ).rejects.toMatchObject({ code: 'OUTPUT_INVALID', hint: expect.stringContaining('"web/public"') });
+  });
+});
+
+describe('a site that is built for /docs/', () => {
+  const files = { 'index.html': file('a'), '404.html': file('b'), 'assets/x.js': file('c') };
+
+  test('is put there, and / leads to it', () => {
+    expect(mountAt({ files, serving: { cleanUrls: true } }, '/docs/')).toEqual({
+      files: { 'docs/index.html': file('a'), 'docs/404.html': file('b'), 'docs/assets/x.js': file('c') },
+      serving: {
+        cleanUrls: true,
+        notFound: 'docs/404.html',
+        redirects: [{ source: '/', destination: '/docs/', permanent: false }],
+      },
+    });
+  });
+
+  test('keeps the page that a single-page application falls back to at the top', () => {
+    const mounted = mountAt({ files, serving: { spa: true } }, '/docs/');
+    expect(mounted?.files['index.html']).toEqual(file('a'));
+  });
+
+  test("keeps a redirect of the person's own from /", () => {
+    const redirects = [{ source: '/', destination: '/docs/start' }];
+    expect(mountAt({ files, serving: { redirects } }, '/docs/')?.serving.redirects).toEqual(redirects);
+  });
+
+  test('stays as it is when the build has put it there', () => {
+    expect(mountAt({ files: { 'docs/index.html': file('a') }, serving: {} }, '/docs/')).toBeNull();
+  });
+});
+
+test("names at the top that are the project's are left out, and the same names below are not", () => {
+  const files = { 'package.json': file('a'), 'api/package.json': file('b'), 'scripts/x.sh': file('c') };
+  expect(Object.keys(withoutNames(files, ['package.json', 'scripts']))).toEqual(['api/package.json']);
+});
