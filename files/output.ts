@@ -142,8 +142,11 @@ function warningsFor(paths: readonly string[]): string[] {
   }
   const maps = paths.filter((path) => path.endsWith('.map'));
   if (maps.length > 0) {
-    const which = maps.length === 1 ? 'A source map is' : `${maps.length} source maps are`;
-    warnings.push(`${which} published, and shows the source to everybody: ${maps[0]}`);
+    warnings.push(
+      maps.length === 1
+        ? `A source map is published, and shows the source to everybody: ${maps[0]}`
+        : `${maps.length} source maps are published, and show the source to everybody: ${maps[0]} and others`,
+    );
   }
   return warnings;
 }

@@ -20,6 +20,8 @@ export type Tool = {
   /** The directory of its programs. */
   programs: string;
   version: string;
+  /** The range of Node that it runs on, where it says one. */
+  needsNode: string | null;
   fetched: boolean;
 };
 
@@ -58,12 +60,11 @@ export async function fetchTool(request: ToolRequest): Promise<Tool | { failed: 
     : { ...tool, fetched: true };
 }
 
-function toolAt(place: string, name: string): { programs: string; version: string } | null {
+function toolAt(place: string, name: string): Omit<Tool, 'fetched'> | null {
   const programs = join(place, 'node_modules', '.bin');
   const packageFile = join(place, 'node_modules', name, 'package.json');
   if (!existsSync(programs) || !existsSync(packageFile)) return null;
-  return {
-    programs,
-    version: (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version,
-  };
+  const text = readFileSync(packageFile, 'utf8');
+  const { version, engines } = JSON.parse(text) as { version: string; engines?: { node?: string } };
+  return { programs, version, needsNode: engines?.node ?? null };
 }

@@ -9,6 +9,8 @@ export type ChosenManager = {
   programs: string | null;
   /** Goes into the key of the cache. */
   version: string;
+  /** The range of Node that it runs on, where it says one. */
+  needsNode: string | null;
   said: string;
 };
 
@@ -19,7 +21,9 @@ export async function chooseManager(
   request: Omit<ToolRequest, 'package' | 'name'>,
 ): Promise<ChosenManager> {
   const wanted = manager.npmPackage ?? npmFor(node);
-  if (wanted === null) return { programs: null, version: manager.version, said: manager.name };
+  if (wanted === null) {
+    return { programs: null, version: manager.version, needsNode: null, said: manager.name };
+  }
   const name = wanted.replace(/(?<=.)@.*$/, '');
   const tool = await fetchTool({ ...request, package: wanted, name });
   if ('failed' in tool) {
@@ -29,7 +33,8 @@ export async function chooseManager(
     });
   }
   const how = tool.fetched ? 'fetched through npm' : 'cached';
-  return { programs: tool.programs, version: tool.version, said: `${manager.name} ${tool.version} (${how})` };
+  const { programs, version, needsNode } = tool;
+  return { programs, version, needsNode, said: `${manager.name} ${version} (${how})` };
 }
 
 /** The packages of Node hold no npm, and the machine's own does not run on a Node much older than its own. */

@@ -126,6 +126,6 @@ test('source maps and a missing index.html are warned of', async () => {
   const { warnings } = await collect({ 'app.js': '', 'app.js.map': '', 'b.css.map': '' });
   expect(warnings).toEqual([
     'There is no index.html at the top: the site answers 404 at "/".',
-    '2 source maps are published, and shows the source to everybody: app.js.map',
+    '2 source maps are published, and show the source to everybody: app.js.map and others',
   ]);
 });
