@@ -1,0 +1,104 @@
+/** In a real terminal, which tmux emulates: what a person sees, answers and presses. */
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { built, project } from './projects.ts';
+import { cliFile, get, openSphere, until } from './sphere.ts';
+
+const sphere = openSphere();
+afterAll(() => sphere.close());
+
+/** A terminal of 100 columns with a shell in `directory`, in which `sphere` is the built CLI. */
+function openTerminal(directory: string) {
+  const socket = join(sphere.root, `tmux-${Math.random().toString(36).slice(2)}`);
+  const tmux = (...args: string[]) =>
+    execFileSync('tmux', ['-S', socket, '-f', '/dev/null', ...args], {
+      encoding: 'utf8',
+      cwd: directory,
+      env: { ...sphere.environment, TERM: 'xterm-256color', SHELL: '/bin/sh', ENV: '', PS1: '$ ' },
+    });
+  tmux('new-session', '-d', '-x', '100', '-y', '40', '/bin/sh');
+  onTestFinished(() => {
+    tmux('kill-server');
+  });
+  const screen = (...options: string[]) => tmux('capture-pane', '-p', '-J', '-S', '-500', ...options);
+  return {
+    type: (text: string) => tmux('send-keys', '-l', text),
+    press: (key: string) => tmux('send-keys', key),
+    screen,
+    /** Runs a line of shell. */
+    enter(line: string) {
+      tmux('send-keys', '-l', line);
+      tmux('send-keys', 'Enter');
+    },
+    async shows(pattern: RegExp, ...options: string[]): Promise<void> {
+      try {
+        await until(`the terminal shows ${pattern}`, () => pattern.test(screen(...options)));
+      } catch (error) {
+        throw new Error(`${(error as Error).message}\n${screen()}`);
+      }
+    },
+  };
+}
+
+const controlSequence = '\\u001b\\[';
+const sphereCommand = `${process.execPath} ${cliFile}`;
+
+test('the first deploy offers the plane of this machine, shows a spinner and colours, and ends with the URL', async () => {
+  const cwd = project(
+    sphere,
+    'in-a-terminal',
+    built(`
+      console.log('\\x1b[35mmagenta\\x1b[0m');
+      await sleep(1500);
+      site({ 'index.html': 'x' });
+    `),
+  );
+  const terminal = openTerminal(cwd);
+  terminal.enter(`${sphereCommand} deploy; echo exit $?`);
+  await terminal.shows(/No control plane is configured\. Run one on this machine/);
+  terminal.press('Enter');
+  // A spinner's frame before what goes on, and the build's own colour.
+  await terminal.shows(/^[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] building/m);
+  await terminal.shows(new RegExp(`${controlSequence}35mmagenta`), '-e');
+  await terminal.shows(/^exit 0$/m);
+  const screen = terminal.screen();
+  expect(screen).toMatch(/^✔ build \d+\.\d s$/m);
+  expect(screen).toMatch(/^✔ Published 1 file/m);
+  expect(screen).not.toMatch(/^[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]/m);
+  const urls = screen.match(/^http:\/\/in-a-terminal\.localhost:\d+\/$/gm) ?? [];
+  expect(urls).toHaveLength(1);
+  expect((await get(urls[0] ?? '')).body).toBe('x');
+});
+
+test('Ctrl-C reaches the deployment once, through the terminal, and the prompt comes back', async () => {
+  const cwd = project(
+    sphere,
+    'pressed',
+    built(`console.log('and now it stays'); setInterval(() => {}, 1000);`),
+  );
+  const terminal = openTerminal(cwd);
+  terminal.enter(`${sphereCommand} deploy --local; echo exit $?`);
+  await terminal.shows(/^and now it stays$/m);
+  terminal.press('C-c');
+  await terminal.shows(/^exit 130$/m);
+  expect(terminal.screen()).toContain('is cancelled');
+  expect((await sphere.newest('pressed')).status).toBe('cancelled');
+});
+
+test('no to the plane of this machine, and Ctrl-C at the question, start nothing', async () => {
+  const other = openSphere();
+  onTestFinished(() => other.close());
+  const cwd = project(sphere, 'refused', built(`site({ 'index.html': 'x' });`));
+  const terminal = openTerminal(cwd);
+  const command = `SPHERE_HOME=${other.home} ${sphereCommand} deploy`;
+  terminal.enter(`${command}; echo first $?`);
+  await terminal.shows(/Run one on this machine/);
+  terminal.type('n');
+  terminal.press('Enter');
+  await terminal.shows(/^first 4$/m);
+  terminal.enter(`clear; ${command}; echo second $?`);
+  await terminal.shows(/^\? No control plane/m);
+  terminal.press('C-c');
+  await terminal.shows(/^second 130$/m);
+});
