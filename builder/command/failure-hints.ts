@@ -1,4 +1,5 @@
 /** Knows common reasons for which an install or a build fails, and what to do about each. */
+import { isBuiltin } from 'node:module';
 
 type Known = { sign: RegExp; hint: (match: RegExpExecArray) => string };
 
@@ -61,10 +62,13 @@ const known: readonly Known[] = [
   },
   {
     sign: /(?:Cannot find (?:module|package)|Can't resolve|[Ff]ailed to resolve import) ["']([^"']+)["']/,
-    hint: ([, name = '']) =>
-      /^[./]/.test(name)
-        ? `The file ${name} is not there. Is it committed, and its name written in the same case?`
-        : `${name} is not installed. Is it among the dependencies in package.json?`,
+    hint: ([, name = '']) => {
+      if (/^[./]/.test(name))
+        return `The file ${name} is not there. Is it committed, and its name written in the same case?`;
+      return isBuiltin(name)
+        ? `${name} is a part of Node, which browsers do not have: what asks for it cannot be bundled as it is.`
+        : `${name} is not installed. Is it among the dependencies in package.json?`;
+    },
   },
 ];
 

@@ -46,6 +46,9 @@ export async function detectPackageManager(
     const using = lock === null ? choice.name : lock.name;
     warnings.push(`More than one lockfile: using ${using} (${choice.why}), not ${others.join(' or ')}.`);
   }
+  if (lock === null && Object.keys(packageJson.dependencies).length > 0) {
+    warnings.push('There is no lockfile, so versions may differ from yours, and from build to build.');
+  }
   if (lock?.state === 'stale') {
     warnings.push(`${lock.name} does not match package.json, so versions may differ from build to build.`);
   }

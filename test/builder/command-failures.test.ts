@@ -198,6 +198,10 @@ describe('the next step', () => {
     ['command not found: vite', 'The program vite was not found.'],
     ["Error: Cannot find module 'tailwindcss'", 'tailwindcss is not installed.'],
     ["Module not found: Error: Can't resolve './Header' in '/source/src'", 'The file ./Header is not there.'],
+    [
+      "Module not found: Can't resolve 'path' in 'node_modules/a'",
+      'path is a part of Node, which browsers do not',
+    ],
     ['[404] /about not found', null],
     ['it just failed', null],
   ])('after %s', (output, hint) => {

@@ -232,3 +232,10 @@ describe('what decides whether node_modules may be reused', () => {
     expect(found.afterReuse).toEqual([{ command: 'npm run postinstall', directory: '.', kind: 'derived' }]);
   });
 });
+
+test('a project without a lockfile is told that versions may differ', async () => {
+  const { warnings } = await plan({ 'package.json': packageJson() });
+  expect(warnings).toEqual([
+    'There is no lockfile, so versions may differ from yours, and from build to build.',
+  ]);
+});
