@@ -1,4 +1,5 @@
 /** Packs a source into a tar.gz and unpacks one that a stranger sent. */
+import { createHash } from 'node:crypto';
 import { createReadStream, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -6,15 +7,17 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import { Header, Parser, Pax, type ReadEntry } from 'tar';
 import { SphereError } from '../contract/errors.ts';
+import type { DigestEntry } from './digest.ts';
 import type { SourceEntry, SourceLimits } from './source.ts';
 import { refused, Unpacking } from './unpacking.ts';
 
 /** What of a source's entries goes into its archive. */
-export type ArchiveEntry = Pick<SourceEntry, 'path' | 'kind' | 'executable' | 'bytes' | 'target'>;
+export type ArchiveEntry = Pick<SourceEntry, 'kind' | 'bytes'> & DigestEntry;
 
 /**
  * Packs `entries` of `directory`, in their order, into a tar.gz. The same content gives the same bytes. The stream fails
- * with SOURCE_REFUSED when a file is gone or has another size than its entry says.
+ * with SOURCE_REFUSED when a file is gone or does not begin with what its entry says; what has been appended since is
+ * left out, because logs are written to while they are deployed (`sphere deploy 2> deploy.log`).
  */
 export function packSource(directory: string, entries: readonly ArchiveEntry[]): Readable {
   const gzip = createGzip({ level: 1 });
@@ -32,12 +35,15 @@ async function* blocksOf(directory: string, entries: readonly ArchiveEntry[]): A
   for (const entry of entries) {
     yield headerOf(entry);
     if (entry.kind === 'link') continue;
+    const hash = createHash('sha256');
     let bytes = 0;
     for await (const chunk of contentOf(join(directory, entry.path), entry)) {
       bytes += chunk.length;
+      hash.update(chunk);
       yield chunk;
     }
     if (bytes !== entry.bytes) throw changed(`${entry.path} had ${entry.bytes} bytes and now ${bytes}`);
+    if (hash.digest('hex') !== entry.sha256) throw changed(`${entry.path} has other content now`);
     yield Buffer.alloc((blockBytes - (bytes % blockBytes)) % blockBytes);
   }
   yield Buffer.alloc(2 * blockBytes);
@@ -60,8 +66,8 @@ function headerOf(entry: ArchiveEntry): Buffer {
 
 async function* contentOf(file: string, entry: ArchiveEntry): AsyncGenerator<Buffer> {
   try {
-    if (entry.bytes <= smallBytes) yield readFileSync(file);
-    else yield* createReadStream(file, { end: entry.bytes, highWaterMark: smallBytes });
+    if (entry.bytes <= smallBytes) yield readFileSync(file).subarray(0, entry.bytes);
+    else yield* createReadStream(file, { end: entry.bytes - 1, highWaterMark: smallBytes });
   } catch (error) {
     throw changed((error as Error).message, error);
   }

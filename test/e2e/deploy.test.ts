@@ -1,5 +1,7 @@
 /** `sphere deploy` and what comes after it, as a script sees them: stdout, stderr, exit codes, and the site. */
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Deployment, Project, RollbackAnswer } from '../../contract/api.ts';
@@ -48,6 +50,16 @@ describe('a deployment', () => {
     expect(stderr).toMatch(/^to stdout$/m);
     expect(stderr).toMatch(/^to stderr$/m);
     expect(stderr).toContain('Published 1 file, 1 B: 1 changed, 0 reused; uploaded 1 B.');
+  });
+
+  test('may be written to a file in the directory that is deployed', async () => {
+    const cwd = project(sphere, 'with-a-log', { 'index.html': 'x' });
+    const script = '"$NODE" "$SPHERE" deploy --local > url.txt 2> deploy.log';
+    await promisify(execFile)('sh', ['-c', script], {
+      cwd,
+      env: { ...sphere.environment, NODE: process.execPath, SPHERE: cliFile },
+    });
+    expect(readFileSync(join(cwd, 'url.txt'), 'utf8').trimEnd()).toMatch(siteOf('with-a-log'));
   });
 
   test('with --json is one object', async () => {

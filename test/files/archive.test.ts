@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
+  appendFileSync,
   existsSync,
   linkSync,
   readdirSync,
@@ -19,7 +20,6 @@ import { Header } from 'tar';
 import { describe, expect, test, vi } from 'vitest';
 import { packSource, unpackSource } from '../../files/archive.ts';
 import { digestSource, digestTree } from '../../files/digest.ts';
-import { listSource } from '../../files/source.ts';
 import { emptyDirectory, executable, link, type Tree, tree, writeTree } from './tree.ts';
 
 const limits = { files: 1000, bytes: 100 * 1024 ** 2 };
@@ -125,15 +125,28 @@ describe('a source that is packed and unpacked', () => {
 
   test.each([
     ['is gone', {}],
-    ['has grown', { a: '12345678' }],
     ['has shrunk', { a: '1' }],
-    ['has grown, and is large', { a: Buffer.alloc(3_000_000) }],
+    ['has been rewritten', { a: '4321' }],
+    ['has been rewritten and is longer', { a: '43211234' }],
+    ['has been rewritten, and is large', { a: Buffer.alloc(3_000_000, 'x') }],
   ] as [string, Tree][])('fails the stream when a file %s meanwhile', async (what, later) => {
     const source = tree({ a: what.includes('large') ? Buffer.alloc(2_000_000) : '1234' });
     const { entries } = await digestSource(source);
     rmSync(join(source, 'a'));
     writeTree(source, later);
     await expect(buffer(packSource(source, entries))).rejects.toMatchObject({ code: 'SOURCE_REFUSED' });
+  });
+
+  test.each([
+    ['small', '1234'],
+    ['large', Buffer.alloc(2_000_000)],
+  ])('sends a %s file that is being appended to as it was', async (_size, content) => {
+    const source = tree({ a: content, b: 'after it' });
+    const { digest, entries } = await digestSource(source);
+    appendFileSync(join(source, 'a'), 'and more');
+    const unpacked = emptyDirectory();
+    await unpackSource(packSource(source, entries), unpacked, limits);
+    expect((await digestTree(unpacked)).digest).toBe(digest);
   });
 
   test('that nobody reads to the end closes its files', async () => {
@@ -227,7 +240,7 @@ describe('an archive of a stranger', () => {
       a: 'x'.repeat(50),
       'b.bin': Buffer.from(Array.from({ length: 3000 }, (_, n) => n % 251)),
     });
-    const whole = await buffer(packSource(source, await listSource(source)));
+    const whole = await buffer(packSource(source, (await digestSource(source)).entries));
     await expect(
       unpackSource(Readable.from([damage(whole)]), emptyDirectory(), limits),
     ).rejects.toMatchObject({
