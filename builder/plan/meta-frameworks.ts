@@ -81,20 +81,22 @@ const nuxt: Framework = {
     const outputs = second
       ? [outputFrom('dist', dir)]
       : [outputFrom('.output/public'), { directory: 'dist', why: 'where older versions leave it' }];
-    const preset = config?.text('nitro.preset');
+    const preset = config?.text('nitro.preset') ?? '';
+    const from = config?.path ?? 'nuxt.config.ts';
+    const fix = `Remove nitro.preset from ${from}, or set it to 'static'.`;
+    const inBrowser =
+      config?.values('ssr').some((value) => value.kind === 'boolean' && !value.value) ?? false;
     const api = await project.files.exists(joinPath(project.directory, 'server/api'));
     return {
       outputs,
       staticHint: 'Build it with `nuxt generate`.',
       ...baseFrom(config, 'app.baseURL', 'router.base'),
-      ...(config !== null && preset !== null && preset !== undefined && serverPresets.test(preset)
-        ? {
-            notStatic: {
-              seen: `${config.path} sets nitro.preset to '${preset}', which makes a server`,
-              fix: `Remove nitro.preset from ${config.path}, or set it to 'static'.`,
-            },
-          }
+      ...(inBrowser ? { serving: { spa: true } } : {}),
+      ...(serverPresets.test(preset)
+        ? { notStatic: { seen: `${from} sets nitro.preset to '${preset}', which makes a server`, fix } }
         : {}),
+      // Presets of hosting platforms leave the pages in a place and a form of the platform's own.
+      ...(config?.has('nitro.preset') ? { environment: { NITRO_PRESET: 'static' } } : {}),
       warnings: api
         ? [
             'server/api is left out: a static site has no server. Only pages made by `nuxt generate` are there.',
@@ -122,15 +124,15 @@ const sveltekit: Framework = {
       `Install @sveltejs/adapter-static, use it as the adapter in ${from}, and export \`const prerender = true\` ` +
       'from src/routes/+layout.js.';
     const findings: Findings = {
-      outputs: [
-        outputFrom('build', { path: config?.text('pages') ?? config?.text('kit.adapter.pages'), from }),
-      ],
+      outputs: [outputFrom('build', { path: config?.text('kit.adapter.pages'), from })],
       staticHint,
       ...baseFrom(config, 'kit.paths.base'),
     };
     if (adapters.some(({ module }) => module === '@sveltejs/adapter-static')) {
-      const fallback = config?.text('fallback') ?? config?.text('kit.adapter.fallback');
-      return fallback === 'index.html' ? { ...findings, serving: { spa: true } } : findings;
+      const fallback = config?.text('kit.adapter.fallback') ?? null;
+      if (fallback === null) return findings;
+      // A fallback beside the start page can only answer as the page for unknown paths.
+      return { ...findings, serving: fallback === 'index.html' ? { spa: true } : { notFound: fallback } };
     }
     const adapter = adapters.find(({ module }) =>
       /^@sveltejs\/adapter-|^svelte-adapter-(?!static)/.test(module),

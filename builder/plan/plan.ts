@@ -7,7 +7,7 @@ import type { Findings } from './framework.ts';
 import { chooseScripts, findFramework } from './frameworks.ts';
 import { planInstall } from './install.ts';
 import { planNode, readNodeWish } from './node-version.ts';
-import { outputCandidates } from './output.ts';
+import { outputCandidates } from './output-candidates.ts';
 import { managerEnvironment } from './package-manager.ts';
 import { findPlainHtml, nothingToPublish, projectFiles, refuseOtherGenerators } from './plain-html.ts';
 import { type Program, planProgram } from './program.ts';

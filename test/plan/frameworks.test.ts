@@ -496,12 +496,46 @@ describe('what frameworks expect of the site', () => {
     });
   });
 
-  test('a framework that is set to render in the browser alone is served as one page', async () => {
+  test.each([
+    [
+      'React Router without a server',
+      { '@react-router/dev': '7.0.0' },
+      'react-router.config.ts',
+      'export default { ssr: false };',
+      { spa: true },
+    ],
+    [
+      'Nuxt without a server',
+      { nuxt: '4.0.0' },
+      'nuxt.config.ts',
+      'export default { ssr: false };',
+      { spa: true },
+    ],
+    [
+      'SvelteKit with index.html for every path',
+      { '@sveltejs/kit': '2.0.0' },
+      'svelte.config.js',
+      "import a from '@sveltejs/adapter-static'; export default { kit: { adapter: a({ fallback: 'index.html' }) } };",
+      { spa: true },
+    ],
+    [
+      'SvelteKit with a fallback of its own',
+      { '@sveltejs/kit': '2.0.0' },
+      'svelte.config.js',
+      "import a from '@sveltejs/adapter-static'; export default { kit: { adapter: a({ fallback: '200.html' }) } };",
+      { notFound: '200.html' },
+    ],
+  ])('%s says how it is served', async (_name, dependencies, file, text, serving) => {
+    const found = await plan({ 'package.json': packageJson(dependencies), [file]: text });
+    expect(found.serving).toEqual(serving);
+  });
+
+  test('a preset of a hosting platform does not decide what Nuxt generates', async () => {
     const found = await plan({
-      'package.json': packageJson({ '@react-router/dev': '7.0.0' }, { build: 'react-router build' }),
-      'react-router.config.ts': 'export default { ssr: false };',
+      'package.json': packageJson({ nuxt: '4.0.0' }),
+      'nuxt.config.ts': "export default defineNuxtConfig({ nitro: { preset: 'vercel' } });",
     });
-    expect(found.serving).toEqual({ spa: true });
+    expect(found.environment).toMatchObject({ NITRO_PRESET: 'static' });
   });
 
   test.each([
