@@ -38,16 +38,19 @@ export function chooseOutput(plan: BuildPlan, source: string, before: Before): O
 
 function isBuilt(candidate: OutputCandidate, kind: string, source: string, before: Before): boolean {
   const { directory } = candidate;
-  if (!hasFiles(join(source, directory))) return false;
-  // A person who names a directory knows; otherwise one that was committed years ago could be published unnoticed.
-  if (kind === 'given' || !before.has(directory)) return true;
+  // A person who names a directory knows. Otherwise a server's or a library's output could be taken for a site, and a
+  // directory that was committed years ago could be published unnoticed.
+  if (kind === 'given') return holds(join(source, directory), anyFile);
+  if (!holds(join(source, directory), pages)) return false;
+  if (!before.has(directory)) return true;
   return before.get(directory) !== listingDigest(join(source, directory));
 }
 
 function describe(directory: string, source: string, before: Before): string {
   const at = join(source, directory);
   if (!existsSync(at)) return `${directory} (not there)`;
-  if (!hasFiles(at)) return `${directory} (empty)`;
+  if (!holds(at, anyFile)) return `${directory} (empty)`;
+  if (!holds(at, pages)) return `${directory} (without an HTML page)`;
   return before.has(directory) ? `${directory} (in the source, and not changed by the build)` : directory;
 }
 
@@ -61,10 +64,14 @@ function hintFor(kind: string, alike: string[]): string {
     : 'Say where the build leaves the site with "outputDirectory" in sphere.json or --output.';
 }
 
-function hasFiles(directory: string): boolean {
+const anyFile = /^/;
+const pages = /\.html?$/i;
+
+/** Whether a file with such a name is in `directory`, at any depth. */
+function holds(directory: string, names: RegExp): boolean {
   try {
-    return readdirSync(directory, { withFileTypes: true }).some(
-      (item) => !item.isDirectory() || hasFiles(join(directory, item.name)),
+    return readdirSync(directory, { withFileTypes: true }).some((item) =>
+      item.isDirectory() ? holds(join(directory, item.name), names) : names.test(item.name),
     );
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -34,6 +34,13 @@ describe('the output', () => {
     expect(await afterBuild({ 'dist/index.html': 'old' }, { 'dist/index.html': 'new' })).toBe('dist');
   });
 
+  test('is not what a server or a library leaves behind', async () => {
+    await expect(afterBuild({}, { 'dist/server.js': 'listen()' })).rejects.toMatchObject({
+      code: 'OUTPUT_INVALID',
+      message: expect.stringContaining('dist (without an HTML page)'),
+    });
+  });
+
   test('that a setting names is believed', async () => {
     expect(await afterBuild({ 'site/index.html': 'old' }, {}, { outputDirectory: 'site' })).toBe('site');
   });
