@@ -121,16 +121,21 @@ export function openPlane(options: PlaneOptions): Plane {
       ),
     credential: async () => (await call<CredentialAnswer>('buildCredential')).token,
     sendLogs: (body) => call('buildLogs', body),
-    enterPhase: async (request) => void (await call('buildPhase', JSON.stringify(request))),
+    enterPhase: async (request) => void (await call('buildPhase', plainJson(request))),
     heartbeat: async () => void (await call('buildHeartbeat', '{}')),
     openSource: (url) => {
       const { pathname, search } = new URL(resolve(url));
       return answered('buildSource', () => send(`${pathname}${search}`, 'get', token));
     },
     sendManifest: (manifest) => call('buildManifest', JSON.stringify(manifest)),
-    sendResult: async (result) => void (await call('buildResult', JSON.stringify(result))),
+    sendResult: async (result) => void (await call('buildResult', plainJson(result))),
     close: () => pool.destroy(),
   };
+}
+
+/** What programs say can hold NUL (git does, when a remote breaks off), which no database keeps in a text. */
+function plainJson(value: unknown): string {
+  return JSON.stringify(value, (_, item) => (typeof item === 'string' ? item.replaceAll('\0', '') : item));
 }
 
 /** Failures that pass when the plane has come back, or has less to do. */

@@ -44,7 +44,7 @@ export function createLog(send: SendBatch, failed: (error: unknown) => void): Lo
       mask = createMask(secrets);
     },
     mask: (text) => mask(text),
-    say: (text) => shipper.push(mask(text).split('\n'), log.phase, 'sphere'),
+    say: (text) => shipper.push(mask(text.replaceAll('\0', '')).split('\n'), log.phase, 'sphere'),
     pipe(output, stream, seen) {
       const reader = createLineReader(mask);
       const take = (lines: string[]) => {

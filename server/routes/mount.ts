@@ -49,7 +49,10 @@ export function mountRoutes(
     };
     const { body } = definition;
     // A body is read only for somebody who may call.
-    const parse = body === 'stream' ? [] : [express.json({ limit: body?.json ?? '1mb', strict: true })];
+    const parse =
+      body === 'stream'
+        ? []
+        : [express.json({ limit: body?.json ?? '1mb', strict: true, verify: refuseNul })];
     router[method](path, authorise, ...parse, answer);
   }
   router.use((request) => {
@@ -57,6 +60,14 @@ export function mountRoutes(
   });
   router.use(answerError(report));
   return router;
+}
+
+/** An escape that stands for NUL, which PostgreSQL keeps in no text: stored later, it would fail as a bug of ours. */
+const nulEscape = /(?<!\\)(?:\\\\)*\\u0000/;
+
+function refuseNul(_request: unknown, _response: unknown, body: Buffer): void {
+  if (body.includes('\\u0000') && nulEscape.test(body.toString()))
+    throw new Error('it holds the character NUL');
 }
 
 function attemptOf(request: Request): { deployment: string; attempt: number } {

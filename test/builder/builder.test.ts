@@ -173,6 +173,17 @@ describe('a build', () => {
     });
   });
 
+  test('that fails with the character NUL in its reason is reported without it', async () => {
+    const plane = await openPlane(
+      await upload({ 'index.html': '', 'sphere.json': '{ "sp\\u0000a": true }' }),
+    );
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({
+      outcome: 'failed',
+      error: { details: [expect.stringContaining('spa: is not a known key')] },
+    });
+  });
+
   test('of a directory that is already built uploads it and prints nothing', async () => {
     const assets = Object.fromEntries(
       Array.from({ length: 100 }, (_, index) => [`assets/${index}.js`, `${index}`]),

@@ -205,6 +205,26 @@ describe('an attempt', () => {
     });
   });
 
+  test('is refused a text with the character NUL, which no database keeps, and may write of its escape', async () => {
+    const { deployment } = await plane.create();
+    await plane.runner.whenStarted(deployment.id);
+    const builder = plane.builder(deployment.id);
+    await builder.register();
+    const failed = (message: string) =>
+      builder.post('/result', {
+        outcome: 'failed',
+        reason: 'build_failed',
+        error: { code: 'BUILD_FAILED', message },
+      });
+    expect((await failed('a\0b')).body.error).toMatchObject({
+      code: 'REQUEST_INVALID',
+      message: 'the request body cannot be read: it holds the character NUL',
+    });
+    await failed('\\u0000 is how it is written');
+    const { deployment: ended } = await plane.ended(deployment.id);
+    expect(ended.error?.message).toBe('\\u0000 is how it is written');
+  });
+
   test('cannot report a result without its blobs, nor store a blob under a wrong name', async () => {
     const { deployment } = await plane.create();
     await plane.runner.whenStarted(deployment.id);
