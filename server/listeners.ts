@@ -12,14 +12,17 @@ const firstChoice = 4747;
 export async function listen(server: Server, port: number): Promise<number | null> {
   return new Promise((resolve, reject) => {
     const failed = (error: NodeJS.ErrnoException) => {
+      server.off('listening', started);
       if (error.code === 'EADDRINUSE' || error.code === 'EACCES') resolve(null);
       else reject(error);
     };
-    server.once('error', failed);
-    server.listen(port, loopback, () => {
+    const started = () => {
       server.off('error', failed);
       resolve((server.address() as { port: number }).port);
-    });
+    };
+    server.once('error', failed);
+    server.once('listening', started);
+    server.listen(port, loopback);
   });
 }
 
