@@ -9,8 +9,10 @@ test('a server that finds port after port taken keeps no trace of the tries', as
   onTestFinished(async () => {
     await Promise.all([first, second].map(closeServer));
   });
+  const listeners = () => ['listening', 'error'].map((event) => second.listenerCount(event));
+  const before = listeners();
   const taken = (await listen(first, 0)) as number;
   for (let tries = 0; tries < 12; tries++) expect(await listen(second, taken)).toBeNull();
-  expect([second.listenerCount('listening'), second.listenerCount('error')]).toEqual([0, 0]);
+  expect(listeners()).toEqual(before);
   expect(await listen(second, 0)).toBeGreaterThan(0);
 });
