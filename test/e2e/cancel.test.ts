@@ -33,20 +33,24 @@ const over = (pids: number[]) =>
   until(`processes ${pids} are gone`, () => pids.every((pid) => !isAlive(pid)));
 
 describe('Ctrl-C', () => {
-  test('cancels, waits for the confirmation, and leaves no process of the build', async () => {
-    const { cwd, pids } = endless('interrupted');
-    const run = sphere.start(['deploy', '--local'], { cwd });
-    await run.sees(/^and now it stays$/m);
-    expect(pids().map(isAlive)).toEqual([true, true, true]);
-    run.child.kill('SIGINT');
-    const { code, stdout, stderr } = await run.ended;
-    expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
-    expect(stderr).toContain('Cancelling');
-    const deployment = await sphere.newest('interrupted');
-    expect(deployment).toMatchObject({ status: 'cancelled', reason: 'user' });
-    expect(stderr).toContain(`${deployment.id} is cancelled`);
-    await over(pids());
-  });
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'as %s cancels, waits for the confirmation, and leaves no process of the build',
+    async (signal) => {
+      const name = `interrupted-by-${signal.toLowerCase()}`;
+      const { cwd, pids } = endless(name);
+      const run = sphere.start(['deploy', '--local'], { cwd });
+      await run.sees(/^and now it stays$/m);
+      expect(pids().map(isAlive)).toEqual([true, true, true]);
+      run.child.kill(signal);
+      const { code, stdout, stderr } = await run.ended;
+      expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
+      expect(stderr).toContain('Cancelling');
+      const deployment = await sphere.newest(name);
+      expect(deployment).toMatchObject({ status: 'cancelled', reason: 'user' });
+      expect(stderr).toContain(`${deployment.id} is cancelled`);
+      await over(pids());
+    },
+  );
 
   test('is one object with --json', async () => {
     const { cwd, pids } = endless('interrupted-json');

@@ -147,6 +147,38 @@ describe('--detach', () => {
   });
 });
 
+describe('SPHERE_OUTPUT_FILE', () => {
+  test('receives what happened as one object a line', async () => {
+    const cwd = project(sphere, 'with-events', built(`site({ 'index.html': 'x' });`));
+    const file = join(sphere.root, 'events.ndjson');
+    const { code, stdout } = await sphere.run(['deploy', '--local'], {
+      cwd,
+      environment: { SPHERE_OUTPUT_FILE: file },
+    });
+    expect(code).toBe(0);
+    const events = readFileSync(file, 'utf8').trimEnd().split('\n');
+    const read = events.map((line) => JSON.parse(line) as { type: string; phase?: string; url?: string });
+    expect(read.map(({ type }) => type)).toEqual([
+      'created',
+      ...read.slice(1, -1).map(() => 'phase'),
+      'ended',
+    ]);
+    expect(read.map(({ phase }) => phase)).toEqual(expect.arrayContaining(['build', 'upload', 'publish']));
+    expect(read.at(-1)).toMatchObject({ url: stdout.trim(), status: 'ready' });
+  });
+});
+
+describe('--dry-run', () => {
+  test('says what would be deployed and where each value came from, and starts nothing', async () => {
+    const cwd = project(sphere, 'dry', built(`site({ 'index.html': 'x' });`));
+    const { code, stdout } = await deploy(cwd, '--dry-run', '--output', 'elsewhere');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/elsewhere.*--output/);
+    expect(stdout).toMatch(/node build\.mjs.*sphere\.json/);
+    expect((await sphere.run(['ls', 'dry'])).stdout).toBe('');
+  });
+});
+
 describe('--prebuilt', () => {
   test('publishes a directory as it is, and starts no build', async () => {
     const cwd = project(sphere, 'prebuilt', {
@@ -235,6 +267,26 @@ describe('going back', () => {
       { id: two.id, live: false, attempt: 1 },
       { id: one.id, live: false, attempt: 1 },
     ]);
+  });
+});
+
+describe('a reader that leaves early', () => {
+  test('is no error: logs | head', async () => {
+    const cwd = project(
+      sphere,
+      'much',
+      built(
+        `for (let line = 1; line <= 20000; line++) console.log('line ' + line); site({ 'index.html': 'x' });`,
+      ),
+    );
+    await sphere.json<Deployed>(['deploy', '--local'], { cwd });
+    const script = '("$NODE" "$SPHERE" logs; echo "exit $?" >&2) | head -n 1';
+    const { stdout, stderr } = await promisify(execFile)('sh', ['-c', script], {
+      cwd,
+      env: { ...sphere.environment, NODE: process.execPath, SPHERE: cliFile },
+    });
+    expect(stdout.split('\n')).toHaveLength(2);
+    expect(stderr).toBe('exit 0\n');
   });
 });
 
