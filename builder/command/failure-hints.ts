@@ -37,6 +37,7 @@ const known: readonly Known[] = [
   { sign: /ERR_PNPM_FETCH_404\s+GET (\S+?): /, hint: notServed },
   { sign: /^error Couldn't find (?:any versions for|package) "([^"]+)"/m, hint: notServed },
   { sign: /^error: (\S+) failed to resolve$/m, hint: notServed },
+  { sign: /^error: GET (\S+) - 404$/m, hint: notServed },
   {
     sign: /node_modules\/node-sass(?:: Command failed|$)/m,
     hint: () =>

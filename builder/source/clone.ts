@@ -165,10 +165,15 @@ async function updateSubmodules(
 function notFetched({ repository, commit, ref }: CloneRequest, result: GitResult): SphereError {
   const what = ref === undefined ? commit : `${ref} (${short(commit)})`;
   return new SphereError('SOURCE_UNAVAILABLE', `git could not fetch ${what} from ${repository}.`, {
-    hint: readHint,
+    hint: isDamaged(result) ? damagedHint : readHint,
     details: gitSaid(result),
   });
 }
+
+const isDamaged = ({ stderr }: GitResult) =>
+  /possible repository corruption|unable to read [0-9a-f]{40}/.test(stderr);
+const damagedHint =
+  'The repository lacks some of its own objects: `git fsck` in it says which. A fresh clone of its origin usually has them.';
 
 /** A commit as people write it. */
 export function short(commit: string): string {

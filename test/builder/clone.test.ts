@@ -1,6 +1,6 @@
 /** Cloning with the git program: transports, tokens, submodules, and what is kept for the next time. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { gitMachineEnvironment } from '../../builder/command/environment.ts';
@@ -66,6 +66,16 @@ describe('a clone', () => {
         details: expect.arrayContaining([expect.stringContaining('not our ref')]),
       },
     );
+  });
+
+  test('of a repository that lacks an object of its own says that it is damaged', async () => {
+    const { directory, commit } = repository({ 'a.txt': 'first' });
+    const blob = git(directory, 'rev-parse', 'HEAD:a.txt');
+    rmSync(join(directory, '.git', 'objects', blob.slice(0, 2)), { recursive: true });
+    await expect(clone({ repository: directory, commit })).rejects.toMatchObject({
+      code: 'SOURCE_UNAVAILABLE',
+      hint: expect.stringContaining('git fsck'),
+    });
   });
 
   test('of a local path is refused where the plane does not allow it', async () => {

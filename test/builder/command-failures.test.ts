@@ -184,6 +184,10 @@ describe('the next step', () => {
     [`error Couldn't find any versions for "left-pad" that matches "77.3.0"`, 'does not have left-pad.'],
     ['error: left-pad@77.3.0 failed to resolve', 'does not have left-pad@77.3.0.'],
     [
+      'error: GET https://registry.example/a/-/a-1.0.0.tgz - 404',
+      'does not have https://registry.example/a/-/a-1',
+    ],
+    [
       'error /source/node_modules/node-sass: Command failed.\nExit code: 1',
       'Replace it with the package `sass`',
     ],
