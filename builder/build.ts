@@ -51,6 +51,7 @@ export async function build(context: BuildContext): Promise<Built> {
     shown: chosen.directory,
     leaveOut: plan.output.leaveOut,
     basePath: plan.basePath?.path ?? null,
+    browserRouter: plan.browserRouter,
     serving: { ...plan.serving, ...serving },
   });
   await keepFrameworkCaches(frameworkCachesOf(context, directory, plan.frameworkCaches));
@@ -70,6 +71,7 @@ async function publishPrebuilt(context: BuildContext): Promise<Built> {
     shown: directory,
     leaveOut: [],
     basePath: null,
+    browserRouter: null,
     serving: context.spec.serving,
   };
   return publishOutput(context, output);

@@ -62,7 +62,7 @@ export const servingSchema = z.strictObject({
     .boolean()
     .optional()
     .describe(
-      'Answer navigations to unknown paths with `/index.html` (a single-page application). Default: false.',
+      'Answer navigations to unknown paths with `/index.html` (a single-page application). Default: true for a site of one page that uses a router in the browser.',
     ),
   notFound: innerPath
     .optional()

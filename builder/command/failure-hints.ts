@@ -57,6 +57,10 @@ const known: readonly Known[] = [
     hint: ([, host]) => `It asked for ${host}, which cannot be reached from where it is built.`,
   },
   {
+    sign: /Failed to fetch `[^`]+` from Google Fonts/,
+    hint: () => 'It asked for Google Fonts, which cannot be reached from where it is built.',
+  },
+  {
     sign: /\b(?:sh|bash): (?:(?:line )?\d+: )?(\S+): (?:command )?not found$|command not found: (\S+)$/m,
     hint: ([, program, other]) =>
       `The program ${program ?? other} was not found. Is its package among the dependencies?`,

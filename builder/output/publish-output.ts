@@ -6,7 +6,7 @@ import { outputLimits } from '../../contract/manifest.ts';
 import { collectOutput } from '../../files/output.ts';
 import { type BuildContext, enterPhase, warn } from '../context.ts';
 import { count, since, size } from '../wording.ts';
-import { mountAt, withoutNames } from './site.ts';
+import { mountAt, servingOf, withoutNames } from './site.ts';
 import { blobPaths, uploadSite } from './upload.ts';
 
 export type Output = {
@@ -17,6 +17,8 @@ export type Output = {
   leaveOut: readonly string[];
   /** The path that the site is built for; null for `/`. */
   basePath: string | null;
+  /** What makes addresses in the browser, if anything does. */
+  browserRouter: string | null;
   serving: Serving;
 };
 
@@ -45,7 +47,13 @@ export async function publishOutput(
   if (leftOut.length > 0) log.say(`Left out: ${firstOf(leftOut)}.`);
   for (const warning of collected.warnings) warn(context, warning);
 
-  const site = placed(context, { files, serving: output.serving }, output.basePath);
+  const serving = servingOf({ files, serving: output.serving }, output.browserRouter);
+  if (serving !== output.serving) {
+    log.say(
+      `index.html answers unknown paths too, for ${output.browserRouter}; "spa": false in sphere.json ends that.`,
+    );
+  }
+  const site = placed(context, { files, serving }, output.basePath);
   const manifest = { version: 1 as const, ...site };
   const figures = await uploadSite(plane, manifest, blobPaths(output.directory, files), signal);
   const rest =

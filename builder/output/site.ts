@@ -16,6 +16,16 @@ export function withoutNames(files: Files, names: readonly string[]): Files {
 }
 
 /**
+ * How a site is served whose addresses are made in the browser: when it has one page, that page answers unknown paths
+ * too, as a reload of such an address would find nothing. What a setting says stands. `router`: null when there is none.
+ */
+export function servingOf(site: Site, router: string | null): Serving {
+  if (router === null || site.serving.spa !== undefined) return site.serving;
+  const pages = Object.keys(site.files).filter((path) => path.endsWith('.html'));
+  return pages.length === 1 && pages[0] === 'index.html' ? { ...site.serving, spa: true } : site.serving;
+}
+
+/**
  * Puts a site that is built for a path such as `/docs/` there, so that its pages find their files, and leads `/` to it.
  * Null when the build has put it there by itself.
  */

@@ -52,6 +52,11 @@ export type BuildPlan = {
   installInputs: string[];
   /** The site expects to be served below this path, such as `/docs/`; null for `/`. */
   basePath: { path: string; from: string } | null;
+  /**
+   * The package that rewrites addresses in the browser, where nothing else says how unknown paths are answered: a site
+   * of one page is then served as a single-page application.
+   */
+  browserRouter: string | null;
   /** Defaults that the framework suggests, below what `sphere.json` says. */
   serving: Serving;
   /** What to change when the build leaves no site; null when nothing better is known than "set outputDirectory". */

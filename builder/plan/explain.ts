@@ -1,6 +1,5 @@
 /** Says what was detected and why, and what may surprise. */
 import type { Detection } from '../../contract/api.ts';
-import { browserRouterOf } from './app-builders.ts';
 import type { BuildPlan } from './build-plan.ts';
 import { frameworks } from './frameworks.ts';
 import type { Program } from './program.ts';
@@ -25,7 +24,7 @@ export function explain(plan: BuildPlan, program: Program | null): BuildPlan {
     detections.push(detection('build command', build.command, program?.buildWhy ?? setting));
   const [first] = plan.output.candidates;
   if (first !== undefined) detections.push(detection('output directory', first.directory, first.why));
-  detections.push(...(program?.findings.detections ?? []), ...spaDetection(plan, program));
+  detections.push(...(program?.findings.detections ?? []), ...spaDetection(plan));
   const warnings = [
     ...plan.warnings,
     ...(program?.manager.warnings ?? []),
@@ -38,16 +37,12 @@ export function explain(plan: BuildPlan, program: Program | null): BuildPlan {
   return { ...plan, detections, warnings };
 }
 
-function spaDetection(plan: BuildPlan, program: Program | null): Detection[] {
-  if (plan.serving.spa === true) {
-    return [detection('spa', 'true', `${plan.framework?.name} is set to render in the browser alone`)];
+function spaDetection({ serving, framework, browserRouter }: BuildPlan): Detection[] {
+  if (serving.spa === true) {
+    return [detection('spa', 'true', `${framework?.name} is set to render in the browser alone`)];
   }
-  if (program === null || program.findings.staticHint !== undefined) return [];
-  const router = browserRouterOf(program.project);
-  if (router === null) return [];
-  // Off unless asked for: a page that is missing should say so.
-  const why = `${router} is used: set "spa": true in sphere.json if its addresses are not files`;
-  return [detection('spa', 'false', why)];
+  if (browserRouter === null) return [];
+  return [detection('spa', 'if it has one page', `${browserRouter} makes addresses that are no files`)];
 }
 
 /** A detection, cut to what the contract carries. */

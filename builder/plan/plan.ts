@@ -1,6 +1,7 @@
 /** Turns a source tree and its settings into a build plan. Reads and decides; runs and writes nothing. */
 import type { Detection } from '../../contract/api.ts';
 import type { BuildSettings } from '../../contract/configuration.ts';
+import { browserRouterOf } from './app-builders.ts';
 import type { BuildPlan } from './build-plan.ts';
 import { detection, explain } from './explain.ts';
 import type { Findings } from './framework.ts';
@@ -79,6 +80,7 @@ async function planProject(
     serving: findings.serving ?? {},
     staticHint: findings.staticHint ?? null,
     basePath: basePathOf(findings),
+    browserRouter: program === null ? null : routerOf(program),
   };
   return explain(plan, program);
 }
@@ -148,11 +150,18 @@ async function emptyPlan(
     frameworkCaches: [],
     installInputs: [],
     basePath: null,
+    browserRouter: null,
     serving: {},
     staticHint: null,
     detections,
     warnings: [],
   };
+}
+
+/** Frameworks that render pages ahead of time answer for their own paths. */
+function routerOf({ project, findings }: Program): string | null {
+  if (findings.serving?.spa !== undefined || findings.staticHint !== undefined) return null;
+  return browserRouterOf(project);
 }
 
 /** A path below which the site expects to be served; addresses of other hosts and relative ones are none. */

@@ -197,6 +197,7 @@ describe('the next step', () => {
     ],
     ['npm error code EBADENGINE', '"nodeVersion"'],
     ['getaddrinfo ENOTFOUND fonts.example.com', 'It asked for fonts.example.com, which cannot be reached'],
+    ['next/font: error:\nFailed to fetch `Inter` from Google Fonts.', 'It asked for Google Fonts'],
     ['sh: 1: vite: not found', 'The program vite was not found.'],
     ['/bin/bash: line 1: vite: command not found', 'The program vite was not found.'],
     ['command not found: vite', 'The program vite was not found.'],

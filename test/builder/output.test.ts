@@ -1,7 +1,7 @@
 /** Which directory is taken for the site, and where in the site its files are put. */
 import { describe, expect, test } from 'vitest';
 import { chooseOutput, lookBefore } from '../../builder/output/choose-output.ts';
-import { mountAt, withoutNames } from '../../builder/output/site.ts';
+import { mountAt, servingOf, withoutNames } from '../../builder/output/site.ts';
 import type { BuildPlan } from '../../builder/plan/build-plan.ts';
 import { planBuild } from '../../builder/plan/plan.ts';
 import { sourceFilesAt } from '../../builder/plan/source-files.ts';
@@ -84,4 +84,27 @@ describe('a site that is built for /docs/', () => {
 test("names at the top that are the project's are left out, and the same names below are not", () => {
   const files = { 'package.json': file('a'), 'api/package.json': file('b'), 'scripts/x.sh': file('c') };
   expect(Object.keys(withoutNames(files, ['package.json', 'scripts']))).toEqual(['api/package.json']);
+});
+
+describe('unknown paths', () => {
+  const site = (...paths: string[]) => ({
+    files: Object.fromEntries(paths.map((path) => [path, file('a')])),
+    serving: { cleanUrls: true },
+  });
+
+  test('of a site of one page with a router in the browser are answered by that page', () => {
+    expect(servingOf(site('index.html', 'assets/a.js'), 'vue-router')).toEqual({
+      cleanUrls: true,
+      spa: true,
+    });
+  });
+
+  test.each([
+    ['has no router', site('index.html'), null],
+    ['has a page of its own for them', site('index.html', '404.html'), 'vue-router'],
+    ['is rendered ahead of time', site('index.html', 'about/index.html'), 'vue-router'],
+    ['is set not to', { ...site('index.html'), serving: { spa: false } }, 'vue-router'],
+  ])('of a site that %s stay as they are', (_, given, router) => {
+    expect(servingOf(given, router)).toBe(given.serving);
+  });
 });

@@ -110,6 +110,7 @@ test('the whole plan of one of them', async () => {
     frameworkCaches: ['.next/cache'],
     installInputs: ['package-lock.json', 'package.json'],
     basePath: null,
+    browserRouter: null,
     serving: {},
     staticHint: "Set output: 'export' in next.config.mjs.",
     detections: [

@@ -484,15 +484,15 @@ describe('every framework is found and its commands and output are derived', () 
 });
 
 describe('what frameworks expect of the site', () => {
-  test('a router in the browser is named, and unknown paths stay not found', async () => {
+  test('a router in the browser is named', async () => {
     const found = await plan({
       'package.json': packageJson({ vite: '7.0.0', 'react-router-dom': '7.0.0' }, { build: 'vite build' }),
     });
-    expect(found.serving).toEqual({});
+    expect(found).toMatchObject({ serving: {}, browserRouter: 'react-router-dom' });
     expect(found.detections).toContainEqual({
       what: 'spa',
-      value: 'false',
-      why: 'react-router-dom is used: set "spa": true in sphere.json if its addresses are not files',
+      value: 'if it has one page',
+      why: 'react-router-dom makes addresses that are no files',
     });
   });
 
