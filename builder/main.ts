@@ -1,12 +1,20 @@
-/** The builder's program: reads its environment, runs one attempt, and exits. */
+/** The builder's program: reads its environment, runs one attempt (or with `--plan` only plans), and exits. */
 import { mkdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { SphereError } from '../contract/errors.ts';
 import { exitCodeFor, runAttempt, Terminated } from './attempt.ts';
 import { readConfig } from './config.ts';
+import { planOnly } from './plan-only.ts';
 import { openPlane } from './plane.ts';
 
 async function main(): Promise<number> {
+  const [mode, directory = '.', settings = '{}'] = process.argv.slice(2);
+  if (mode === '--plan') {
+    const answer = await planOnly(directory, settings, { nodeVersion: process.version.slice(1) });
+    // Exits end what is written to a pipe in the background.
+    await new Promise((resolve) => process.stdout.write(JSON.stringify(answer), resolve));
+    return 0;
+  }
   const config = readConfig();
   mkdirSync(config.workDirectory, { recursive: true, mode: 0o700 });
   const leave = new AbortController();

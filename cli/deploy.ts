@@ -5,11 +5,12 @@ import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../co
 import { SphereError } from '../contract/errors.ts';
 import type { Context, Result } from './command.ts';
 import { alreadyLive, conclude, DeploymentEnded, resultObject } from './deployment-end.ts';
-import { readProjectDirectory } from './directory.ts';
+import { checkDirectory, readProjectDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
 import { type EventFile, openEventFile } from './event-file.ts';
 import { followDeployment } from './follow.ts';
 import { choosePlane, connectPlane, type Plane, type PlaneChoice, planeNotChosen } from './plane.ts';
+import { planSource } from './planned-source.ts';
 import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
 import { buildValues, resolveSettings, type SettingFlags, type Settings } from './settings.ts';
 import { type PreparedSource, prepareSource } from './source.ts';
@@ -59,11 +60,16 @@ async function deployAndFollow(
   });
   const choice = choosePlane(environment, options.local === true);
   const prebuilt = options.prebuilt === undefined ? null : path.resolve(context.directory, options.prebuilt);
+  if (prebuilt !== null) checkDirectory(prebuilt, 'Name the directory that holds the built site.');
   const hosted = choice.kind === 'hosted';
   const top = (prebuilt ?? written.repository) ? directory : (workspaceTop(directory) ?? directory);
   const settings = top === directory ? written : settingsFromTop(written, directory, top);
   const prepare = () => prepareSource({ settings, directory, top, prebuilt, environment, hosted });
-  if (options.dryRun) return dryRunResult({ settings, choice, prepared: await prepare(), directory });
+  if (options.dryRun) {
+    const prepared = await prepare();
+    const planned = await planSource({ settings, prepared, top, environment: environment.forChildren });
+    return dryRunResult({ settings, choice, prepared, planned, directory });
+  }
 
   const chosen = await offerPlane(context, choice);
   const slug = settings.slug?.value ?? (await askSlug(context, 'What should the site be called?', null));

@@ -43,6 +43,8 @@ export function conclude(
     const seen =
       status === 'ready' ? `${id} had begun to publish and is live: ${url}` : `${id} is ${status}.`;
     throw new DeploymentEnded(deployment, 'INTERRUPTED', `Interrupted; ${seen}`, {
+      // Its log line was left out (see progress.ts), for this place.
+      ...(error ? { details: [error.message] } : {}),
       ...(status === 'ready' ? { hint: 'To go back to what was live before: `sphere rollback`.' } : {}),
     });
   }

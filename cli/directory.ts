@@ -17,17 +17,19 @@ export type ProjectDirectory = {
 
 /** Throws `USAGE` when there is no such directory and `CONFIGURATION_INVALID` for a wrong `sphere.json`. */
 export async function readProjectDirectory(directory: string): Promise<ProjectDirectory> {
-  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new SphereError('USAGE', `There is no directory ${directory}.`, {
-      hint: 'Name the directory to deploy.',
-    });
-  }
+  checkDirectory(directory, 'Name the directory to deploy.');
   const real = realpathSync(directory);
   return {
     directory: real,
     configuration: await readConfiguration(real),
     facts: readFacts(real),
   };
+}
+
+/** Throws `USAGE` with `hint` when there is no such directory. */
+export function checkDirectory(directory: string, hint: string): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw new SphereError('USAGE', `There is no directory ${directory}.`, { hint });
 }
 
 /** What names the project beside `sphere.json`. */

@@ -1,19 +1,29 @@
 /** `sphere deploy --dry-run`: what would be deployed, and where each value came from. Nothing is started or sent. */
+import type { PlannedSource } from '../contract/planned-source.ts';
 import type { Result } from './command.ts';
 import { table } from './format.ts';
 import type { PlaneChoice } from './plane.ts';
 import type { Setting, Settings } from './settings.ts';
 import type { PreparedSource } from './source.ts';
 
-type Plan = { settings: Settings; choice: PlaneChoice; prepared: PreparedSource; directory: string };
+type Plan = {
+  settings: Settings;
+  choice: PlaneChoice;
+  prepared: PreparedSource;
+  /** Null where the source is not here, and for what is built already. */
+  planned: PlannedSource | null;
+  directory: string;
+};
 
 /** The plan as a table, or with `--json` as data. */
-export function dryRunResult({ settings, choice, prepared, directory }: Plan): Result {
-  const shown = planSettings(settings, prepared);
+export function dryRunResult({ settings, choice, prepared, planned, directory }: Plan): Result {
+  const shown = planSettings(settings, prepared, planned);
   // null is a value, too: it runs no command.
-  const text = ({ value, from }: Setting<string | null>) =>
-    value ?? (from.includes('detected') ? '?' : 'none');
+  const text = ({ value, from }: Setting<string | null>) => value ?? (from === later ? '?' : 'none');
   const rows = Object.entries(shown).map(([name, setting]) => [name, text(setting), setting.from]);
+  const known = new Set<string>(Object.values(detectedAs));
+  const others = planned?.detections.filter(({ what }) => !known.has(what)) ?? [];
+  const warnings = planned?.warnings ?? [];
   return {
     json: {
       dryRun: true,
@@ -21,19 +31,52 @@ export function dryRunResult({ settings, choice, prepared, directory }: Plan): R
       plane: planeJson(choice),
       source: prepared.source,
       settings: shown,
+      detections: planned?.detections ?? [],
+      warnings,
       serving: prepared.source.kind === 'git' ? undefined : settings.serving,
     },
     text: [
       `source  ${prepared.description}`,
       `plane   ${planeText(choice)}`,
       '',
-      table([['setting', 'value', 'from'], ...rows]),
+      table([
+        ['setting', 'value', 'from'],
+        ...rows,
+        ...others.map(({ what, value, why }) => [what, value, `detected: ${why}`]),
+      ]),
+      ...warnings.map((warning) => `\nWarning: ${warning}`),
     ].join('\n'),
   };
 }
 
-/** Every setting with its value: what decides about the build later on says so. */
-function planSettings(settings: Settings, prepared: PreparedSource): Record<string, Setting<string | null>> {
+/** The build settings, and what the builder's detections call them. */
+const detectedAs = {
+  rootDirectory: 'root directory',
+  framework: 'framework',
+  nodeVersion: 'Node',
+  installCommand: 'install command',
+  buildCommand: 'build command',
+  outputDirectory: 'output directory',
+} as const;
+
+/** What it means that nothing was detected. */
+const undetected: Record<keyof typeof detectedAs, Setting<string | null>> = {
+  rootDirectory: { value: '.', from: 'the top of the source' },
+  framework: { value: null, from: 'nothing was detected' },
+  nodeVersion: { value: 'any', from: 'nothing asks for a version' },
+  installCommand: { value: null, from: 'there is nothing to install' },
+  buildCommand: { value: null, from: 'there is nothing to build' },
+  outputDirectory: { value: null, from: 'looked for after the build' },
+};
+
+const later = 'decided by the build: sphere.json in the repository, else detected';
+
+/** Every setting with its value: what only the build can decide says so. */
+function planSettings(
+  settings: Settings,
+  prepared: PreparedSource,
+  planned: PlannedSource | null,
+): Record<string, Setting<string | null>> {
   const { slug, region, repository, ref, build, fileBuild } = settings;
   const shown: Record<string, Setting<string | null>> = {
     slug: slug ?? { value: null, from: 'asked for, or --slug' },
@@ -43,22 +86,18 @@ function planSettings(settings: Settings, prepared: PreparedSource): Record<stri
   };
   if (prepared.source.kind === 'prebuilt') return shown;
   const inSource = prepared.source.kind === 'upload' ? fileBuild : {};
-  const later =
-    prepared.source.kind === 'git' ? 'sphere.json in the repository, else detected' : 'detected by the build';
-  const names = [
-    'rootDirectory',
-    'framework',
-    'nodeVersion',
-    'installCommand',
-    'buildCommand',
-    'outputDirectory',
-  ] as const;
-  for (const name of names) {
+  for (const name of Object.keys(detectedAs) as (keyof typeof detectedAs)[]) {
     const value = inSource[name];
     shown[name] =
-      build[name] ?? (value === undefined ? { value: null, from: later } : { value, from: 'sphere.json' });
+      build[name] ?? (value === undefined ? detected(name, planned) : { value, from: 'sphere.json' });
   }
   return shown;
+}
+
+function detected(name: keyof typeof detectedAs, planned: PlannedSource | null): Setting<string | null> {
+  if (planned === null) return { value: null, from: later };
+  const found = planned.detections.find(({ what }) => what === detectedAs[name]);
+  return found === undefined ? undetected[name] : { value: found.value, from: `detected: ${found.why}` };
 }
 
 function planeText(choice: PlaneChoice): string {

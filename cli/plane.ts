@@ -61,6 +61,15 @@ export function planeNotChosen(): SphereError {
   });
 }
 
+/** The error for a command that looks at what a plane has, before there is one. */
+export function noPlaneYet(): SphereError {
+  return new SphereError('PLANE_NOT_CHOSEN', 'There is no plane yet.', {
+    hint:
+      'Your first `sphere deploy --local` makes one on this machine; ' +
+      'for a hosted one set SPHERE_URL and SPHERE_TOKEN.',
+  });
+}
+
 function hasContent(directory: string): boolean {
   try {
     return readdirSync(directory).length > 0;

@@ -45,7 +45,8 @@ export function createProgress(output: Output, startedAt: number): Progress {
   output.busy(doing.queue, startedAt);
 
   return {
-    async lines(lines) {
+    async lines(all) {
+      const lines = all.filter((line) => !isFailure(line));
       let from = 0;
       while (from < lines.length) {
         const first = lines[from] as LogLine;
@@ -68,6 +69,11 @@ export function createProgress(output: Output, startedAt: number): Progress {
       leave(well ? output.paint('green', '✔') : output.paint('red', '✖'), at);
     },
   };
+}
+
+/** The plane's last line of a deployment that failed: the error itself is printed at the end. */
+function isFailure({ stream, text }: LogLine): boolean {
+  return stream === 'sphere' && text.startsWith('Failed: ');
 }
 
 /** The index after the last line from `from` on that is of the same phase. */

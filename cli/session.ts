@@ -4,13 +4,13 @@ import type { Deployment } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import type { Context } from './command.ts';
 import { readProjectDirectory } from './directory.ts';
-import { choosePlane, connectPlane, type Plane, planeNotChosen } from './plane.ts';
+import { choosePlane, connectPlane, noPlaneYet, type Plane } from './plane.ts';
 import { resolveSettings, type SettingFlags } from './settings.ts';
 
 /** Connects to the plane that was chosen before. Throws `PLANE_NOT_CHOSEN`. */
 export async function openPlane(context: Context): Promise<Plane> {
   const choice = choosePlane(context.environment, false);
-  if (choice.kind === 'none') throw planeNotChosen();
+  if (choice.kind === 'none') throw noPlaneYet();
   return connectPlane(choice, context.environment, context.output.note);
 }
 
@@ -31,7 +31,7 @@ export async function findDeployment(
   plane: Plane,
   query: { id: string | undefined; flags: Pick<SettingFlags, 'slug'>; unfinished?: boolean },
 ): Promise<Deployment> {
-  if (query.id !== undefined) return plane.api.getDeployment(query.id);
+  if (query.id !== undefined) return deploymentOrProject(plane, query.id);
   const project = await projectSlug(context, query.flags);
   const found = await plane.api.listDeployments({ project, limit: query.unfinished ? 50 : 1 });
   const deployment = query.unfinished ? found.find((one) => !hasEnded(one)) : found[0];
@@ -47,6 +47,21 @@ export async function findDeployment(
         : 'Name another project with --slug, or see `sphere ls`.',
     },
   );
+}
+
+/** Throws `NOT_FOUND`, which for the slug of a project says so. */
+async function deploymentOrProject({ api }: Plane, id: string): Promise<Deployment> {
+  try {
+    return await api.getDeployment(id);
+  } catch (error) {
+    if (!(error instanceof SphereError) || error.code !== 'NOT_FOUND') throw error;
+    const projects = await api.listProjects();
+    if (!projects.some(({ slug }) => slug === id)) throw error;
+    throw new SphereError('NOT_FOUND', `"${id}" is a project, not a deployment.`, {
+      hint: `Its newest deployment: --slug ${id}. All of them: \`sphere ls ${id}\`.`,
+      cause: error,
+    });
+  }
 }
 
 /** No further change of status is possible. */

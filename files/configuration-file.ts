@@ -47,7 +47,8 @@ export function readConfiguration(text: string): ParsedConfiguration {
   }
   const syntax: ParseError[] = [];
   const tree = parseTree(source, syntax, { allowTrailingComma: true });
-  const problems = syntax.map(({ error, offset }) => ({
+  // What follows the first break is mostly an echo of it.
+  const problems = syntax.slice(0, 1).map(({ error, offset }) => ({
     ...position(source, offset),
     path: '',
     message: `is not JSON: ${words(printParseErrorCode(error))}`,
@@ -118,13 +119,23 @@ function shortened(value: unknown): string {
 }
 
 function unknownKey(key: string, known: string[]): string {
-  const nearest = known.length === 0 ? undefined : closest(key, known);
-  const close =
-    nearest !== undefined &&
-    distance(key.toLowerCase(), nearest.toLowerCase()) <= Math.max(2, key.length / 3);
-  return close
-    ? `is not a known key; did you mean "${nearest}"?`
-    : `is not a known key; known are ${known.join(', ')}`;
+  const nearest = nearestKey(key, known);
+  return nearest === undefined
+    ? `is not a known key; known are ${known.join(', ')}`
+    : `is not a known key; did you mean "${nearest}"?`;
+}
+
+/** So many letters in common at the start make two keys near, as in `outputDir`. */
+const nearPrefix = 5;
+
+function nearestKey(key: string, known: readonly string[]): string | undefined {
+  if (known.length === 0) return undefined;
+  const lower = key.toLowerCase();
+  const nearest = closest(key, known);
+  if (distance(lower, nearest.toLowerCase()) <= Math.max(2, key.length / 3)) return nearest;
+  if (key.length < nearPrefix) return undefined;
+  const alike = known.filter((name) => name.toLowerCase().startsWith(lower.slice(0, nearPrefix)));
+  return alike.length === 0 ? undefined : closest(key, alike);
 }
 
 /** The keys of the object at `path` in the schema. */

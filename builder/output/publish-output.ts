@@ -43,7 +43,10 @@ export async function publishOutput(
     });
   }
   log.say(`Output: ${output.shown}, ${count(number, 'file')}, ${size(bytesOf(files))}.`);
-  const leftOut = [...collected.leftOut, ...Object.keys(collected.files).filter((path) => !(path in files))];
+  const leftOut = [
+    ...collected.leftOut.filter((path) => !/^\.git\/?$/.test(path)),
+    ...Object.keys(collected.files).filter((path) => !(path in files)),
+  ];
   if (leftOut.length > 0) log.say(`Left out: ${firstOf(leftOut)}.`);
   for (const warning of collected.warnings) warn(context, warning);
 

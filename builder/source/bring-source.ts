@@ -8,7 +8,7 @@ import { digestTree } from '../../files/digest.ts';
 import { sourceLimits } from '../../files/source.ts';
 import { gitMachineEnvironment } from '../command/environment.ts';
 import { type BuildContext, enterPhase } from '../context.ts';
-import { since } from '../wording.ts';
+import { count, since } from '../wording.ts';
 import { cloneRepository, short } from './clone.ts';
 
 type GitSource = Extract<Source, { kind: 'git' }>;
@@ -59,7 +59,7 @@ async function unpack(context: BuildContext, source: UploadSource, directory: st
       },
     );
   }
-  log.say(`Unpacked the uploaded source, ${entries.length} files, in ${since(start)}.`);
+  log.say(`Unpacked the uploaded source, ${count(entries.length, 'file')}, in ${since(start)}.`);
 }
 
 /** A plane that restarts breaks off in the middle of an answer. */

@@ -177,5 +177,5 @@ const damagedHint =
 
 /** A commit as people write it. */
 export function short(commit: string): string {
-  return commit.slice(0, 9);
+  return commit.slice(0, 7);
 }

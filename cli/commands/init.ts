@@ -32,10 +32,14 @@ export const command: CommandFile = {
       (context.prompts ? await context.prompts.slug('What should the site be called?', derived) : derived);
     const problem = slug === null ? null : slugProblem(slug);
     if (problem !== null) throw new SphereError('USAGE', `--slug: ${problem}.`);
-    const configuration = { $schema: schemaPath, ...(slug === null ? {} : { slug }) };
+    // A path that leads nowhere would be a broken link in everybody's editor.
+    const known = existsSync(join(context.directory, schemaPath));
+    const configuration = { ...(known ? { $schema: schemaPath } : {}), ...(slug === null ? {} : { slug }) };
     writeFileSync(file, `${JSON.stringify(configuration, null, 2)}\n`);
     context.output.note(
-      `Wrote ${file}. Your editor knows its keys where Sphere is a development dependency.`,
+      known
+        ? `Wrote ${file}. Your editor knows its keys by "$schema".`
+        : `Wrote ${file}, without "$schema": the package @deploy-sphere/cli is not in node_modules here.`,
     );
     return { json: { file, configuration }, text: file };
   },

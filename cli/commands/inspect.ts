@@ -25,7 +25,10 @@ async function describe(deployment: Deployment): Promise<string> {
   const rows: string[][] = [
     ['id', deployment.id],
     ['project', deployment.project],
-    ['status', statusText(deployment)],
+    [
+      'status',
+      deployment.status === 'ready' && !deployment.live ? 'ready, not live' : statusText(deployment),
+    ],
     ['site', deployment.url],
     ['address', deployment.address],
     [

@@ -20,7 +20,7 @@ async function serve(context: Context, _args: string[], options: { port?: string
   const { startServer } = await import('../../server/main.ts');
   const server = await startServer({ port, home: environment.home }, output.note);
   if ('held' in server) {
-    output.note(`Process ${server.held.pid} serves ${server.held.home} already.`);
+    await sayHeld(context, server.held, port);
     return null;
   }
   if (server.notice) output.warn(server.notice);
@@ -29,6 +29,26 @@ async function serve(context: Context, _args: string[], options: { port?: string
   await server.ended;
   release();
   return null;
+}
+
+/** Another process serves the directory. Throws `PLANE_BUSY` when it does so on another port than the wanted one. */
+async function sayHeld(
+  { output, environment }: Context,
+  held: { pid: number; home: string },
+  port: number | undefined,
+): Promise<void> {
+  const { answeringPlane } = await import('../plane-process.ts');
+  // Null while it is still starting: then nobody knows its address yet.
+  const file = await answeringPlane(environment.home);
+  const at = file ? ` at ${file.url}` : '';
+  const has = file ? Number(new URL(file.url).port) : null;
+  if (port !== undefined && has !== null && has !== port) {
+    const { SphereError } = await import('../../contract/errors.ts');
+    throw new SphereError('PLANE_BUSY', `Process ${held.pid} serves ${held.home} already, on port ${has}.`, {
+      hint: `To change the port: \`sphere server stop\`, then \`sphere server --port ${port}\`.`,
+    });
+  }
+  output.note(`Process ${held.pid} serves ${held.home} already${at}.`);
 }
 
 async function readPort(text: string): Promise<number> {
@@ -50,7 +70,7 @@ async function status(context: Context): Promise<Result> {
   if (!file) {
     return {
       json: { running: false, dataDirectory: home },
-      text: `No plane runs on ${home}. The next \`sphere deploy\` starts it.`,
+      text: `No plane runs on ${home}. The next command that needs it starts it.`,
     };
   }
   const state = await createApi(file).planeStatus();

@@ -68,7 +68,7 @@ describe('a build', () => {
     expect(plane.result).toMatchObject({ outcome: 'built', uploaded: 2 });
     expect(published(plane)).toEqual({ 'index.html': '<h1>Hello</h1>', 'a/b.css': 'b{}' });
     expect(plane.phases.map(({ phase }) => phase)).toEqual(['prepare', 'clone', 'upload']);
-    expect(plane.texts.join('\n')).toContain('Left out: .env');
+    expect(plane.texts.join('\n')).toContain('Left out: .env.');
   });
 
   test('of an upload runs its command with what Sphere sets, and without the secrets of the machine', async () => {

@@ -1,17 +1,19 @@
-/** Bundles the CLI as it is, and runs it in processes of its own, as shells do. */
+/** Bundles the CLI as it is, with the builder that it starts, and runs it in processes of its own, as shells do. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'tsup';
 
-/** Bundles the program; returns its file and what removes it. The server stays outside: it is a program of its own. */
+/** Bundles the programs; returns the CLI's file and what removes it. The server stays outside: it is a program of its own. */
 export async function bundleCli(): Promise<{ file: string; remove: () => void }> {
-  const outDir = mkdtempSync(join(tmpdir(), 'sphere-cli-'));
+  const root = mkdtempSync(join(tmpdir(), 'sphere-cli-'));
+  // What the program finds itself by.
+  copyFileSync('package.json', join(root, 'package.json'));
   await build({
-    entry: { main: 'cli/main.ts' },
+    entry: { 'cli/main': 'cli/main.ts', 'builder/main': 'builder/main.ts' },
     config: false,
-    outDir,
+    outDir: join(root, 'dist'),
     format: 'cjs',
     platform: 'node',
     target: 'node20',
@@ -25,7 +27,10 @@ export async function bundleCli(): Promise<{ file: string; remove: () => void }>
       esbuild.supported = { 'class-field': false, 'class-static-field': false };
     },
   });
-  return { file: join(outDir, 'main.cjs'), remove: () => rmSync(outDir, { recursive: true, force: true }) };
+  return {
+    file: join(root, 'dist', 'cli', 'main.cjs'),
+    remove: () => rmSync(root, { recursive: true, force: true }),
+  };
 }
 
 export type CliRun = {

@@ -46,6 +46,7 @@ describe('without a plane', () => {
     ['deploy --no-such-flag', 2],
     ['deploy no-such-directory', 2],
     ['deploy --cwd no-such-directory', 2],
+    ['deploy --prebuilt no-such-directory', 2],
     ['deploy', 4],
     ['deploy --yes', 4, { CI: 'true' }],
     ['ls', 4],
@@ -99,11 +100,48 @@ describe('without a plane', () => {
     });
   });
 
+  test('--dry-run says what the build would detect, and why', async () => {
+    const cwd = tree({
+      'package.json': '{"name":"shop","scripts":{"build":"vite build"},"devDependencies":{"vite":"7.0.0"}}',
+      'package-lock.json': '{"lockfileVersion":3,"packages":{}}',
+      'index.html': '<p>',
+      '.gitignore': 'dist\n.nvmrc\n',
+      '.nvmrc': 'what is not uploaded does not count',
+    });
+    const { exitCode, stdout } = await sphere('deploy --dry-run --build make', { cwd }).ended;
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^framework +Vite +detected: /m);
+    expect(stdout).toMatch(/^installCommand +npm ci.* detected: package-lock\.json$/m);
+    expect(stdout).toMatch(/^buildCommand +make +--build$/m);
+    expect(stdout).toMatch(/^outputDirectory +dist +detected: /m);
+    expect(stdout).toMatch(/^nodeVersion +any /m);
+  });
+
+  test('--dry-run ends as planning the build would', async () => {
+    const cwd = tree({ 'notes.txt': 'no site' });
+    const { exitCode, stderr } = await sphere('deploy --dry-run', { cwd }).ended;
+    expect({ exitCode, stderr }).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/^Error: /) });
+  });
+
+  test('ls says how the first plane comes about', async () => {
+    expect((await sphere('ls').ended).stderr).toMatch(/no plane yet[\s\S]*`sphere deploy --local` makes one/);
+  });
+
+  test('init names the schema where the package is, and says where it is not', async () => {
+    const without = tree(site);
+    expect((await sphere('init', { cwd: without }).ended).stderr).toContain('without "$schema"');
+    expect(JSON.parse(readFileSync(join(without, 'sphere.json'), 'utf8'))).toEqual({ slug: 'my-app' });
+    const schema = 'node_modules/@deploy-sphere/cli/schema/sphere.schema.json';
+    const cwd = tree({ ...site, [schema]: '{}' });
+    await sphere('init', { cwd }).ended;
+    expect(JSON.parse(readFileSync(join(cwd, 'sphere.json'), 'utf8')).$schema).toBe(`./${schema}`);
+  });
+
   test('init writes a sphere.json once, and again only with --yes', async () => {
     const cwd = tree(site);
     expect((await sphere('init', { cwd }).ended).exitCode).toBe(0);
     const written = JSON.parse(readFileSync(join(cwd, 'sphere.json'), 'utf8'));
-    expect(written).toEqual({ $schema: expect.stringMatching(/sphere\.schema\.json$/), slug: 'my-app' });
+    expect(written).toEqual({ slug: 'my-app' });
     expect((await sphere('init --slug other', { cwd }).ended).exitCode).toBe(4);
     expect((await sphere('init --slug other --yes', { cwd }).ended).exitCode).toBe(0);
     expect(JSON.parse(readFileSync(join(cwd, 'sphere.json'), 'utf8')).slug).toBe('other');
@@ -215,9 +253,13 @@ describe('a deployment that goes otherwise', () => {
       details: ['error: no such module'],
     };
     const end = { status: 'error' as const, reason: 'build_failed' as const, error };
-    const { exitCode, stdout, stderr } = await deploy('', (plane) => plane.end(end));
+    const { exitCode, stdout, stderr } = await deploy('', (plane) => {
+      plane.print([0, 'build', 'sphere', `Failed: ${error.message}`]);
+      plane.end(end);
+    });
     expect({ exitCode, stdout }).toEqual({ exitCode: 5, stdout: '' });
     expect(stderr).toMatch(/Error: `npm run build` ended[\s\S]*error: no such module[\s\S]*Run it here\./);
+    expect(stderr.match(/`npm run build` ended/g)).toHaveLength(1);
     const json = await deploy('--json', (plane) => plane.end(end));
     expect(JSON.parse(json.stdout)).toMatchObject({ error, deployment: { id: 'dpl_1', status: 'error' } });
   });

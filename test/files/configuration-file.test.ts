@@ -20,6 +20,7 @@ describe('a problem is told with line, column and path', () => {
       '{ "outputDirectroy": "a" }',
       ['1:3 outputDirectroy is not a known key; did you mean "outputDirectory"?'],
     ],
+    ['{ "outputDir": "a" }', ['1:3 outputDir is not a known key; did you mean "outputDirectory"?']],
     [
       '{\n  "headers": [{ "source": "/", "header": {} , "headers": {} }]\n}',
       ['2:32 headers[0].header is not a known key; did you mean "headers"?'],
@@ -47,7 +48,9 @@ describe('a problem is told with line, column and path', () => {
   });
 
   test('broken JSON', () => {
-    expect(problemsOf('{\n  "spa": tru\n}')[0]).toMatch(/^2:10 {2}is not JSON: /);
+    expect(problemsOf('{\n  "spa": tru\n  "slug": \n}')).toEqual([
+      expect.stringMatching(/^2:10 {2}is not JSON: /),
+    ]);
   });
 });
 
