@@ -125,6 +125,11 @@ async function chooseAmong(
   const hint = await managerOfSettings(files, directory);
   const configured = left.find((lock) => lock.manager === hint?.name);
   if (configured !== undefined) return pick(configured, `found ${hint?.file}`);
+  // What a bun.lockb was made for cannot be read: another that is known to match is the safer one.
+  const fitting = left.filter((lock) => lock.state === 'fits');
+  if (fitting.length === 1 && fitting[0] !== undefined) {
+    return pick(fitting[0], 'only it is known to match package.json');
+  }
   const times = await Promise.all(
     left.map(async (lock) => (await files.changedAt?.(joinPath(directory, lock.name))) ?? null),
   );

@@ -163,6 +163,12 @@ describe('several lockfiles', () => {
     ],
     ['what the scripts call', { scripts: { build: 'vite build', ci: 'npm run build' } }, both, 'npm'],
     ['a configuration file', {}, { ...both, 'yarn.lock': yarnLock(), '.yarnrc': '' }, 'yarn'],
+    [
+      'the only one that is known to match package.json',
+      {},
+      { 'package-lock.json': npmLock, 'bun.lockb': 'binary' },
+      'npm',
+    ],
     ['nothing: the one that comes into being by choice', {}, both, 'pnpm'],
   ])('%s decides', async (_name, more, files, name) => {
     const found = await plan({ 'package.json': packageJson(more), ...files });
