@@ -1,7 +1,6 @@
 /** What every step of a build is given. */
 import type { Detection } from '../contract/api.ts';
-import type { BuildSpec } from '../contract/builder-api.ts';
-import type { Phase } from '../contract/words.ts';
+import type { BuilderPhase, BuildSpec } from '../contract/builder-api.ts';
 import type { BuilderConfig } from './config.ts';
 import type { Log } from './log/log.ts';
 import type { Plane } from './plane.ts';
@@ -22,7 +21,7 @@ export type BuildContext = {
 /** Starts a phase: for the log and for the plane. */
 export async function enterPhase(
   { log, plane }: BuildContext,
-  phase: Phase,
+  phase: BuilderPhase,
   detections?: readonly Detection[],
 ): Promise<void> {
   log.phase = phase;

@@ -8,7 +8,7 @@ import type { Detection, Source } from './api.ts';
 import type { BuildSettings, Serving } from './configuration.ts';
 import { errorCodes } from './errors.ts';
 import type { NewLine } from './logs.ts';
-import { endReasons, phases } from './words.ts';
+import { type EndReason, endReasons, type Phase } from './words.ts';
 
 /** `POST …/register`, authorised by the bootstrap token: spends it on a token of the builder's own. */
 export const registerSchema = z.strictObject({
@@ -51,9 +51,18 @@ export type LogAnswer = {
   full?: boolean;
 };
 
+/** The phases that a builder goes through; `queue` and `publish` are the plane's. */
+export const builderPhases = ['prepare', 'clone', 'install', 'build', 'upload'] as const satisfies Phase[];
+export type BuilderPhase = (typeof builderPhases)[number];
+
+/** How a builder may find that an attempt has failed; the other reasons are the plane's to give. */
+const builderReasons = endReasons.filter(
+  (reason) => !['user', 'superseded', 'outrun', 'ignored', 'silent', 'publish_failed'].includes(reason),
+) as [EndReason, ...EndReason[]];
+
 /** `POST …/phase`: the builder has started this phase. Also counts as a sign of life. */
 export const phaseSchema = z.strictObject({
-  phase: z.enum(phases),
+  phase: z.enum(builderPhases),
   detections: z
     .array(
       z.strictObject({ what: z.string().max(100), value: z.string().max(500), why: z.string().max(500) }),
@@ -61,7 +70,7 @@ export const phaseSchema = z.strictObject({
     .max(50)
     .optional(),
 });
-export type PhaseRequest = { phase: (typeof phases)[number]; detections?: Detection[] };
+export type PhaseRequest = { phase: BuilderPhase; detections?: Detection[] };
 
 /** `POST …/heartbeat`, every 10 s. */
 export type HeartbeatAnswer = Record<string, never>;
@@ -82,7 +91,7 @@ export const resultSchema = z.discriminatedUnion('outcome', [
   }),
   z.strictObject({
     outcome: z.literal('failed'),
-    reason: z.enum(endReasons),
+    reason: z.enum(builderReasons),
     error: z.strictObject({
       code: z.enum(errorCodes as [(typeof errorCodes)[number], ...(typeof errorCodes)[number][]]),
       message: z.string().max(4000),

@@ -58,7 +58,8 @@ export function createApp(
   };
 }
 
-function refuseHost(name: string, response: ServerResponse): void {
+/** Answers a request that came by a foreign host name. */
+export function refuseHost(name: string, response: ServerResponse): void {
   const error = new SphereError('HOST_REFUSED', `this plane does not answer to the host name "${name}"`, {
     hint: 'Use http://localhost or a site at http://SLUG.localhost, with the port of the plane.',
   });

@@ -35,6 +35,7 @@ export async function claimNext(plane: Plane): Promise<DeploymentRow | undefined
       .selectFrom('deployments')
       .selectAll()
       .where('deployment_status', '=', 'queued')
+      .where((eb) => eb.or([eb('runner', 'is', null), eb('stopped_at', 'is not', null)]))
       .orderBy(
         (eb) =>
           eb
@@ -112,15 +113,24 @@ async function requestStopIfEnded(plane: Plane, id: string): Promise<void> {
 const stale = (attempt: Attempt) =>
   new SphereError('ATTEMPT_STALE', `attempt ${attempt.attempt} of ${attempt.deployment} is over`);
 
-/** Runs `work` on the row of a current attempt, locked. Throws `ATTEMPT_STALE` when the attempt is over. */
-export async function onAttempt<T>(
-  plane: Plane,
-  attempt: Attempt,
-  work: (
-    trx: Parameters<Parameters<Plane['database']['transaction']>[0]>[0],
-    row: DeploymentRow,
-  ) => Promise<T>,
-): Promise<T> {
+type OnRow<T> = (
+  trx: Parameters<Parameters<Plane['database']['transaction']>[0]>[0],
+  row: DeploymentRow,
+) => Promise<T>;
+
+/**
+ * Runs `work` on the row of an attempt that is at work, locked. Throws `ATTEMPT_STALE` when the attempt is over, or has
+ * handed in what it built: nothing of that may change any more.
+ */
+export async function onAttempt<T>(plane: Plane, attempt: Attempt, work: OnRow<T>): Promise<T> {
+  return onBuiltAttempt(plane, attempt, async (trx, row) => {
+    if (row.phase === 'publish') throw stale(attempt);
+    return work(trx, row);
+  });
+}
+
+/** As `onAttempt`, also while what it built is being published. */
+export async function onBuiltAttempt<T>(plane: Plane, attempt: Attempt, work: OnRow<T>): Promise<T> {
   return plane.database.transaction(async (trx) => {
     const row = await lockDeployment(trx, attempt.deployment);
     if (row?.attempt !== attempt.attempt || row.deployment_status !== 'building') throw stale(attempt);
@@ -230,7 +240,6 @@ export async function failAttempt(
   error: ErrorBody,
 ): Promise<void> {
   const row = await onAttempt(plane, attempt, async (trx, row) => {
-    if (row.phase === 'publish') throw stale(attempt);
     await endDeployment(trx, row, 'fail', { reason, error }, plane.now());
     return row;
   });
@@ -245,7 +254,6 @@ export async function loseAttempt(
   error: ErrorBody,
 ): Promise<void> {
   const outcome = await onAttempt(plane, attempt, async (trx, row) => {
-    if (row.phase === 'publish') throw stale(attempt);
     const again = row.source.kind !== 'prebuilt' && row.lost_attempts < lostAttemptsAllowed;
     if (!again) {
       await endDeployment(trx, row, 'fail', { reason, error }, plane.now());
@@ -262,6 +270,8 @@ export async function loseAttempt(
         lease_owner: null,
         lease_expires_at: null,
         builder_token_hash: null,
+        // The next attempt is claimed when this one's builder is seen to have ended.
+        ...(row.runner ? { stop_requested_at: new Date(now) } : {}),
         updated_at: new Date(now),
       })
       .where('id', '=', row.id)

@@ -194,7 +194,8 @@ async function insertDeployment(
       .selectAll('deployments')
       .where('publications.id', '=', target.live_publication_id)
       .executeTakeFirst();
-    if (live?.fingerprint === fingerprint) return { row: live, outcome: 'already_live', superseded: [] };
+    if (live?.fingerprint === fingerprint && live.deployment_status === 'ready')
+      return { row: live, outcome: 'already_live', superseded: [] };
   }
 
   const now = plane.now();

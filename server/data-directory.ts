@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type PlaneFile, planeFile } from '../contract/embedded.ts';
+import { SphereError } from '../contract/errors.ts';
 
 /** The paths below `home`. */
 export function dataPaths(home: string) {
@@ -26,12 +27,17 @@ export async function makeDataDirectory(home: string): Promise<void> {
 export async function readKey(home: string): Promise<Buffer> {
   const path = join(home, 'key');
   try {
-    return Buffer.from((await readFile(path, 'utf8')).trim(), 'hex');
+    const key = Buffer.from((await readFile(path, 'utf8')).trim(), 'hex');
+    // A short key would make tokens that can be guessed.
+    if (key.length === 32) return key;
+    throw new SphereError('CONFIGURATION_INVALID', `the key of the plane, ${path}, is damaged`, {
+      hint: 'Put it back from a backup, or remove it: the plane then draws a new one.',
+    });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const draft = `${path}.draft`;
-  await writeFile(draft, randomBytes(32).toString('hex'), { mode: 0o600 });
+  await writeFile(draft, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });
   await link(draft, path);
   await rm(draft);
   return readKey(home);

@@ -74,8 +74,13 @@ export async function sayEnd(
   phase: Phase,
   text: string,
 ): Promise<void> {
-  await plane.logs.appendOwn(row.id, [[plane.now(), phase, 'sphere', text]]);
-  await plane.logs.end(row.id);
+  try {
+    await plane.logs.appendOwn(row.id, [[plane.now(), phase, 'sphere', text]]);
+    await plane.logs.end(row.id);
+  } catch (error) {
+    // What has happened has happened, also when the disk is full; a log without an end gets it when it is read.
+    plane.report(`the log of ${row.id} could not be ended`, error);
+  }
   plane.wake();
 }
 

@@ -41,8 +41,8 @@ export type RunningServer = {
   stop(): Promise<void>;
 };
 
-/** How long an orderly end may take, in milliseconds. */
-const stopWithinMs = 10_000;
+/** How long one part's orderly end may take, in milliseconds. */
+const closeWithinMs = 5_000;
 
 /** What a test may replace. */
 export type PlaneParts = { builds(options: ProcessRunnerOptions): BuildRunner };
@@ -134,6 +134,7 @@ async function open(
       direct: (slug) => `http://127.0.0.1:${listeners.portOf(slug) ?? port}/`,
       open: (slug, wanted) => listeners.open(slug, wanted),
     },
+    publishing: new Set(),
     now: Date.now,
     wake: () => loop?.wake(),
     report,
@@ -208,19 +209,19 @@ async function openSites(plane: Plane): Promise<void> {
   }
 }
 
-/** Closes in reverse, under a deadline, and goes on when one closer fails. */
+/** Closes in reverse, each under a deadline, and goes on when one closer fails or hangs. */
 async function closeAll(closers: (() => Promise<void>)[], log: (line: string) => void): Promise<void> {
-  const all = (async () => {
-    for (const close of closers.splice(0).reverse()) {
-      await close().catch((error: unknown) => log(describe('closing failed', error)));
-    }
-  })();
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, stopWithinMs);
-  });
-  await Promise.race([all, deadline]);
-  clearTimeout(timer);
+  for (const close of closers.splice(0).reverse()) {
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`not closed within ${closeWithinMs / 1000} s`)),
+        closeWithinMs,
+      );
+    });
+    await Promise.race([close(), deadline]).catch((error: unknown) => log(describe('closing failed', error)));
+    clearTimeout(timer);
+  }
 }
 
 function describe(message: string, error?: unknown): string {

@@ -1,7 +1,7 @@
 /** Ports: the plane's own, and one per site so that programs that do not resolve `*.localhost` reach it. */
 import type { Server } from 'node:http';
 import { SphereError } from '../contract/errors.ts';
-import { createHttpServer, type ServeSite } from './app.ts';
+import { createHttpServer, refuseHost, type ServeSite } from './app.ts';
 import { requestedHost } from './hosts.ts';
 
 const loopback = '127.0.0.1';
@@ -64,7 +64,8 @@ export function createSiteListeners(serveSite: ServeSite, planePort: () => numbe
     const server = createHttpServer((request, response) => {
       // The site's own port answers to loopback names only, like everything here.
       const host = requestedHost(request.headers.host);
-      serveSite(host.kind === 'other' ? '' : slug, request, response);
+      if (host.kind === 'other') refuseHost(host.name, response);
+      else serveSite(slug, request, response);
     });
     const choices = [
       ...(wanted === null ? [] : [wanted]),

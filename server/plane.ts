@@ -38,6 +38,8 @@ export type Plane = {
   keys: Keys;
   settings: PlaneSettings;
   addresses: Addresses;
+  /** Publications that this process carries out now, by id. */
+  publishing: Set<string>;
   /** Milliseconds since 1970. */
   now(): number;
   /** The queue, a publication or a stop request has changed: look at once. */

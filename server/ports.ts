@@ -53,6 +53,8 @@ export type LiveSite = {
 export type SiteStore = {
   hasSource(project: string | null, digest: string): Promise<boolean>;
   putSource(digest: string, content: Readable): Promise<void>;
+  /** Forgets a source that is not what its digest says. */
+  removeSource(digest: string): Promise<void>;
   openSource(digest: string): Promise<{ content: Readable; bytes: number }>;
   missingBlobs(project: string, blobs: readonly string[]): Promise<string[]>;
   /** Throws `DIGEST_MISMATCH` when the content is not `blob`'s. */
@@ -67,6 +69,8 @@ export type SiteStore = {
     order: number;
     recent: readonly string[];
   }): Promise<void>;
+  /** Makes the target serve nothing: for a first publication that failed half-way. */
+  unpublish(project: string, target: string): Promise<void>;
   /** What `slug` serves now, or null. Answered from memory. */
   site(slug: string): LiveSite | null;
   /** The file that holds a blob. */

@@ -21,14 +21,18 @@ export function nextPublication<P extends { order: number }>(
   return { run: newest, outrun: waiting.filter((publication) => publication !== newest) };
 }
 
-/** The deployments that were live lately, newest first, of the publications that made something live. */
+/**
+ * The deployments that were live lately, newest first, of the publications that made something live (newest first too).
+ * What counts is when one stopped being live, which is when the next one came: its tabs are open since before then.
+ */
 export function recentlyLive(
   done: readonly { deployment_id: string; finished_at: Date | null }[],
   now: number,
 ): string[] {
   const recent: string[] = [];
-  for (const { deployment_id, finished_at } of done) {
-    const young = finished_at !== null && now - finished_at.getTime() < retention.ms;
+  for (const [index, { deployment_id }] of done.entries()) {
+    const replacedAt = done[index - 1]?.finished_at?.getTime() ?? now;
+    const young = now - replacedAt < retention.ms;
     if (!young && recent.length >= retention.deployments) break;
     if (!recent.includes(deployment_id)) recent.push(deployment_id);
   }
@@ -58,5 +62,6 @@ export function documentToCheck(manifest: Manifest): { path: string; blob: strin
     .filter((path) => path.endsWith('.html'))
     .sort()[0];
   const file = first === undefined ? undefined : manifest.files[first];
-  return first === undefined || !file ? null : { path: `/${first}`, blob: file.blob };
+  if (first === undefined || !file) return null;
+  return { path: `/${first.split('/').map(encodeURIComponent).join('/')}`, blob: file.blob };
 }

@@ -2,7 +2,7 @@
 import type { Selectable, Transaction } from 'kysely';
 import type { ErrorBody } from '../contract/errors.ts';
 import type { Manifest } from '../contract/manifest.ts';
-import { type Attempt, onAttempt } from './attempts.ts';
+import { type Attempt, onBuiltAttempt } from './attempts.ts';
 import type { PublicationTable, Tables } from './database/tables.ts';
 import { nextStatus } from './deployment-status.ts';
 import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './deployments.ts';
@@ -10,7 +10,7 @@ import { newId } from './keys.ts';
 import { endPhases, enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
 import { compareManifests, nextPublication, recentlyLive } from './publication-plan.ts';
-import { checkServed } from './served-document.ts';
+import { checkServed, type Seen } from './served-document.ts';
 
 export type PublicationRow = Selectable<PublicationTable>;
 
@@ -20,7 +20,7 @@ export async function requestPublication(
   attempt: Attempt,
   built: { uploaded: number; uploadedBytes: number; warnings: string[]; manifest: Manifest },
 ): Promise<void> {
-  await onAttempt(plane, attempt, async (trx, row) => {
+  await onBuiltAttempt(plane, attempt, async (trx, row) => {
     const now = plane.now();
     const asked = await trx
       .selectFrom('publications')
@@ -95,6 +95,17 @@ export async function runPublications(plane: Plane): Promise<void> {
       if (claimed.publication) await carryOut(plane, claimed.publication);
     }),
   );
+  await resumePublications(plane);
+}
+
+/** Carries out what is marked as running and is in nobody's hands: even its failure could not be written down. */
+async function resumePublications(plane: Plane): Promise<void> {
+  const running = await plane.database.query
+    .selectFrom('publications')
+    .selectAll()
+    .where('state', '=', 'running')
+    .execute();
+  for (const publication of running) await carryOut(plane, publication);
 }
 
 async function claimPublication(
@@ -164,6 +175,8 @@ async function finish(
 
 /** Publishes, moves live and settles the deployment. Every step may be repeated after an interruption. */
 export async function carryOut(plane: Plane, publication: PublicationRow): Promise<void> {
+  if (plane.publishing.has(publication.id)) return;
+  plane.publishing.add(publication.id);
   try {
     const before = await liveManifest(plane, publication);
     const manifest = await publishFiles(plane, publication);
@@ -189,11 +202,25 @@ export async function carryOut(plane: Plane, publication: PublicationRow): Promi
   } catch (error) {
     plane.report(`the publication ${publication.id} failed`, error);
     await failPublication(plane, publication, error as Error);
+  } finally {
+    plane.publishing.delete(publication.id);
   }
   plane.wake();
 }
 
-async function publishFiles(plane: Plane, publication: PublicationRow): Promise<Manifest> {
+/** Finishes a publication after which live had moved when an earlier process was killed. */
+export async function finishSettling(plane: Plane, publication: PublicationRow, slug: string): Promise<void> {
+  try {
+    await settle(plane, publication, await plane.sites.getManifest(slug, publication.deployment_id));
+  } catch (error) {
+    await failPublication(plane, publication, error as Error);
+  }
+}
+
+async function publishFiles(
+  plane: Plane,
+  publication: Pick<PublicationRow, 'project_id' | 'target' | 'deployment_id' | 'order'>,
+): Promise<Manifest> {
   const { slug } = await plane.database.query
     .selectFrom('projects')
     .select('slug')
@@ -232,14 +259,14 @@ async function liveManifest(plane: Plane, publication: PublicationRow): Promise<
 }
 
 /** Live has moved: check what is served, and end a deployment that was building as `ready`. */
-export async function settle(plane: Plane, publication: PublicationRow, manifest: Manifest): Promise<void> {
+async function settle(plane: Plane, publication: PublicationRow, manifest: Manifest): Promise<void> {
   const row = await plane.database.query
     .selectFrom('deployments')
     .selectAll()
     .where('id', '=', publication.deployment_id)
     .executeTakeFirstOrThrow();
   if (row.deployment_status !== 'building') return;
-  const seen = await checkServed(plane.addresses.direct(row.project_slug), manifest);
+  const seen = await lookAtSite(plane, publication, row, manifest);
   if (seen.outcome === 'mismatch') throw new Error(seen.message);
   const ready = await plane.database.transaction(async (trx) => {
     const current = await lockDeployment(trx, row.id);
@@ -271,12 +298,52 @@ export async function settle(plane: Plane, publication: PublicationRow, manifest
   await sayEnd(plane, row, 'publish', text);
 }
 
+/** A mismatch counts when it is seen twice, and while this publication is what is live: another may follow at once. */
+async function lookAtSite(
+  plane: Plane,
+  publication: PublicationRow,
+  row: DeploymentRow,
+  manifest: Manifest,
+): Promise<Seen> {
+  const address = plane.addresses.direct(row.project_slug);
+  let seen = await checkServed(address, manifest);
+  if (seen.outcome === 'mismatch') seen = await checkServed(address, manifest);
+  if (seen.outcome !== 'mismatch') return seen;
+  const { live_publication_id } = await plane.database.query
+    .selectFrom('targets')
+    .select('live_publication_id')
+    .where('project_id', '=', publication.project_id)
+    .where('name', '=', publication.target)
+    .executeTakeFirstOrThrow();
+  return live_publication_id === publication.id ? seen : { outcome: 'same' };
+}
+
+/** The store may have been switched already: it is put back to what the records call live. */
+async function restoreLive(plane: Plane, publication: PublicationRow): Promise<void> {
+  const place = await plane.database.query
+    .selectFrom('targets')
+    .innerJoin('projects', 'projects.id', 'targets.project_id')
+    .select(['targets.live_publication_id', 'projects.slug'])
+    .where('targets.project_id', '=', publication.project_id)
+    .where('targets.name', '=', publication.target)
+    .executeTakeFirstOrThrow();
+  if (place.live_publication_id === publication.id) return;
+  if (place.live_publication_id === null) return plane.sites.unpublish(place.slug, publication.target);
+  const live = await plane.database.query
+    .selectFrom('publications')
+    .selectAll()
+    .where('id', '=', place.live_publication_id)
+    .executeTakeFirstOrThrow();
+  await publishFiles(plane, live);
+}
+
 async function failPublication(plane: Plane, publication: PublicationRow, cause: Error): Promise<void> {
   const error: ErrorBody = {
     code: 'PUBLISH_FAILED',
     message: `publishing failed: ${cause.message}`,
     hint: 'Deploy again; to go back to what was live before: `sphere rollback`.',
   };
+  await restoreLive(plane, publication);
   const ended = await plane.database.transaction(async (trx) => {
     const current = await trx
       .selectFrom('publications')

@@ -54,6 +54,7 @@ export async function rollback(
       .executeTakeFirst();
     const from = published.find((row) => row.id === live?.deployment_id);
     const to = choose(published, from, slug, id);
+    await checkFiles(plane, slug, to);
     const order = target.next_order;
     await trx
       .updateTable('targets')
@@ -71,6 +72,16 @@ export async function rollback(
   };
 }
 
+/** `prune` keeps the files of the last deployments that were live, not of all. */
+async function checkFiles(plane: Plane, slug: string, row: DeploymentRow): Promise<void> {
+  const manifest = await plane.sites.getManifest(slug, row.id).catch(() => null);
+  const blobs = Object.values(manifest?.files ?? {}).map((file) => file.blob);
+  if (manifest && (await plane.sites.missingBlobs(slug, blobs)).length === 0) return;
+  throw new SphereError('NOT_PUBLISHED', `the files of ${row.id} have been freed: it cannot be live again`, {
+    hint: 'Deploy its commit again.',
+  });
+}
+
 function choose(
   published: readonly DeploymentRow[],
   live: DeploymentRow | undefined,
@@ -80,9 +91,13 @@ function choose(
   if (id === undefined) {
     const before = published.find((row) => live !== undefined && row.order < live.order);
     if (before) return before;
-    throw new SphereError('NOTHING_TO_ROLL_BACK', `no deployment of "${slug}" was live before this one`, {
-      hint: `See \`sphere ls ${slug}\`.`,
-    });
+    throw new SphereError(
+      'NOTHING_TO_ROLL_BACK',
+      `"${slug}" has nothing older than ${live?.id ?? 'nothing'} to go back to`,
+      {
+        hint: `To return to a newer one: \`sphere rollback ID\`, with an id of \`sphere ls ${slug}\`.`,
+      },
+    );
   }
   const row = published.find((candidate) => candidate.id === id);
   if (!row) {

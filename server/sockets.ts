@@ -45,7 +45,14 @@ export function attachSockets(
     next();
   });
   io.on('connection', (socket) => serveFollower(plane, socket));
-  return { close: () => new Promise((resolve) => void io.close(() => resolve())) };
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        // Whoever follows a log over HTTP would otherwise keep the server open until its end.
+        server.closeAllConnections();
+        void io.close(() => resolve());
+      }),
+  };
 }
 
 function serveFollower(plane: Plane, socket: FollowerSocket): void {
@@ -54,23 +61,43 @@ function serveFollower(plane: Plane, socket: FollowerSocket): void {
   socket.on('disconnect', () => gone.abort());
   socket.on('follow', async (request, answer) => {
     if (typeof answer !== 'function') return;
+    let deployment: string | undefined;
     try {
-      const { deployment, after } = checkFollow(request);
-      if (followed.has(deployment) || followed.size >= maxFollowed) {
-        throw new SphereError('REQUEST_INVALID', 'this connection follows that log, or too many, already');
-      }
-      followed.add(deployment);
-      const row = await findDeployment(plane.database.query, socket.data.account, deployment);
-      if (isEnded(row.deployment_status)) await plane.logs.end(deployment);
+      deployment = await startFollowing(plane, socket, followed, request);
       answer({ ok: true });
-      await sendLog(plane, socket, deployment, after, gone.signal);
-      followed.delete(deployment);
     } catch (error) {
       if (!(error instanceof SphereError)) plane.report('following a log failed', error);
       const known = error instanceof SphereError ? error : new SphereError('INTERNAL', 'the plane met a bug');
       answer({ ok: false, error: known.toBody() } satisfies FollowAnswer);
+      return;
+    }
+    try {
+      await sendLog(plane, socket, deployment, (request as FollowRequest).after, gone.signal);
+    } catch (error) {
+      plane.report('sending a log failed', error);
+      // The client comes back with the number of its last line.
+      socket.disconnect();
+    } finally {
+      followed.delete(deployment);
     }
   });
+}
+
+/** Checks that the socket may follow what it asks for, and notes that it does. */
+async function startFollowing(
+  plane: Plane,
+  socket: FollowerSocket,
+  followed: Set<string>,
+  request: unknown,
+): Promise<string> {
+  const { deployment } = checkFollow(request);
+  if (followed.has(deployment) || followed.size >= maxFollowed) {
+    throw new SphereError('REQUEST_INVALID', 'this connection follows that log, or too many, already');
+  }
+  const row = await findDeployment(plane.database.query, socket.data.account, deployment);
+  if (isEnded(row.deployment_status)) await plane.logs.end(deployment);
+  followed.add(deployment);
+  return deployment;
 }
 
 function checkFollow(request: unknown): FollowRequest {

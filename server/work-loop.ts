@@ -4,7 +4,7 @@ import { SphereError } from '../contract/errors.ts';
 import { claimNext, failAttempt, loseAttempt, startBuilder } from './attempts.ts';
 import type { DeploymentRow } from './deployments.ts';
 import type { Plane } from './plane.ts';
-import { carryOut, runPublications, settle } from './publications.ts';
+import { carryOut, finishSettling, runPublications } from './publications.ts';
 
 /** How often unfinished work is looked at, in milliseconds. An idle plane looks only when woken. */
 const tickMs = 1_000;
@@ -40,6 +40,8 @@ export function startWorkLoop(plane: Plane): WorkLoop {
     running.set(name, done);
   };
 
+  /** Per attempt: since when it is watched, on a clock that stands still while the machine sleeps. */
+  const watchedSince = new Map<string, number>();
   const finished = (async () => {
     await takeOver(plane).catch((error: unknown) => plane.report('taking over failed', error));
     let lastLook = plane.now();
@@ -47,7 +49,7 @@ export function startWorkLoop(plane: Plane): WorkLoop {
       signal = withResolvers();
       const gap = plane.now() - lastLook;
       lastLook = plane.now();
-      const busy = await look(plane, beside, gap > sleptMs).catch((error: unknown) => {
+      const busy = await look(plane, beside, gap > sleptMs, watchedSince).catch((error: unknown) => {
         plane.report('looking at the queue failed', error);
         return true;
       });
@@ -95,7 +97,12 @@ function withResolvers(): { promise: Promise<void>; resolve: () => void } {
 type Beside = (name: string, work: () => Promise<void>) => void;
 
 /** One look at everything. Whether there is anything unfinished to look at again. */
-async function look(plane: Plane, beside: Beside, slept: boolean): Promise<boolean> {
+async function look(
+  plane: Plane,
+  beside: Beside,
+  slept: boolean,
+  watchedSince: Map<string, number>,
+): Promise<boolean> {
   const stopping = await toStop(plane);
   for (const row of stopping) beside(`stopping ${row.id}`, () => stopBuilder(plane, row));
 
@@ -107,7 +114,14 @@ async function look(plane: Plane, beside: Beside, slept: boolean): Promise<boole
   }
 
   const building = await renewLeases(plane, slept);
-  for (const row of building) beside(`watching ${row.id}`, () => watchBuilder(plane, row));
+  const keys = new Set(building.map((row) => `${row.id} ${row.attempt}`));
+  for (const key of watchedSince.keys()) if (!keys.has(key)) watchedSince.delete(key);
+  for (const row of building) {
+    const key = `${row.id} ${row.attempt}`;
+    const since = watchedSince.get(key) ?? performance.now();
+    watchedSince.set(key, since);
+    beside(`watching ${row.id}`, () => watchBuilder(plane, row, performance.now() - since));
+  }
   if (building.length > 0 || stopping.length > 0) return true;
   const waiting = await plane.database.query
     .selectFrom('publications')
@@ -150,7 +164,7 @@ async function renewLeases(plane: Plane, slept: boolean): Promise<DeploymentRow[
 }
 
 /** Notices what a builder could not report itself. */
-async function watchBuilder(plane: Plane, row: DeploymentRow): Promise<void> {
+async function watchBuilder(plane: Plane, row: DeploymentRow, watchedMs: number): Promise<void> {
   if (row.phase === 'publish') return;
   const attempt = { deployment: row.id, attempt: row.attempt };
   const now = plane.now();
@@ -158,8 +172,7 @@ async function watchBuilder(plane: Plane, row: DeploymentRow): Promise<void> {
     if (row.runner) await plane.builds.stop(row.runner);
   };
 
-  const startedAt = row.phases.findLast((record) => record.phase === 'prepare')?.startedAt ?? now;
-  if (now - startedAt > plane.settings.timeLimitMs + slackMs) {
+  if (watchedMs > plane.settings.timeLimitMs + slackMs) {
     await stop();
     const minutes = Math.round(plane.settings.timeLimitMs / 60_000);
     return failAttempt(plane, attempt, 'timeout', {
@@ -214,6 +227,7 @@ async function stopBuilder(plane: Plane, row: DeploymentRow): Promise<void> {
     .where('id', '=', row.id)
     .where('attempt', '=', row.attempt)
     .execute();
+  plane.wake();
 }
 
 /**
@@ -243,15 +257,20 @@ async function takeOver(plane: Plane): Promise<void> {
   for (const publication of publications) await carryOut(plane, publication);
 
   for (const row of adopted) {
-    if (row.phase === 'publish') await settleDone(plane, row);
-    // Claimed, and the plane was killed before it could note the builder: whatever was started is fenced off.
-    else if (!row.runner && row.source.kind !== 'prebuilt') {
-      await loseAttempt(plane, { deployment: row.id, attempt: row.attempt }, 'infrastructure', {
-        code: 'INFRASTRUCTURE',
-        message: 'the plane was stopped while it started the builder',
-      });
-    }
+    await takeOverDeployment(plane, row).catch((error: unknown) =>
+      plane.report(`taking over ${row.id} failed`, error),
+    );
   }
+}
+
+async function takeOverDeployment(plane: Plane, row: DeploymentRow): Promise<void> {
+  if (row.phase === 'publish') return settleDone(plane, row);
+  // Claimed, and the plane was killed before it could note the builder: whatever was started is fenced off.
+  if (row.runner || row.source.kind === 'prebuilt') return;
+  await loseAttempt(plane, { deployment: row.id, attempt: row.attempt }, 'infrastructure', {
+    code: 'INFRASTRUCTURE',
+    message: 'the plane was stopped while it started the builder',
+  });
 }
 
 /** Live had moved to this deployment when the plane was stopped: what is left is to say so. */
@@ -262,5 +281,5 @@ async function settleDone(plane: Plane, row: DeploymentRow): Promise<void> {
     .where('deployment_id', '=', row.id)
     .where('state', '=', 'done')
     .executeTakeFirst();
-  if (publication) await settle(plane, publication, await plane.sites.getManifest(row.project_slug, row.id));
+  if (publication) await finishSettling(plane, publication, row.project_slug);
 }

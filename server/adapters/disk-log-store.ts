@@ -41,14 +41,13 @@ type OpenLog = {
   cursors: Map<number, number>;
   /** Appends run one after the other. */
   tail: Promise<unknown>;
-  users: number;
 };
 
 export type DiskLogLimits = { maxBytes: number };
 
 /** Opens the log store in `directory`, which need not exist. `maxBytes` bounds one deployment's stored log. */
 export function createDiskLogStore(directory: string, limits: DiskLogLimits): LogStore {
-  const logs = new Map<string, Promise<OpenLog>>();
+  const logs = new Map<string, { opening: Promise<OpenLog>; users: number }>();
   const watchers = new Map<string, Set<() => void>>();
 
   const changed = (deployment: string) => {
@@ -57,28 +56,31 @@ export function createDiskLogStore(directory: string, limits: DiskLogLimits): Lo
 
   /** Runs `work` on the open log, which stays open meanwhile. */
   async function use<T>(deployment: string, work: (log: OpenLog) => Promise<T>): Promise<T> {
-    let opening = logs.get(deployment);
-    if (opening) logs.delete(deployment);
-    else opening = openLog(join(directory, deployment));
-    logs.set(deployment, opening);
-    opening.catch(() => logs.delete(deployment));
-    const log = await opening;
-    log.users++;
+    const entry = logs.get(deployment) ?? { opening: openLog(join(directory, deployment)), users: 0 };
+    // The last one in is the last one to be closed.
+    logs.delete(deployment);
+    logs.set(deployment, entry);
+    entry.users++;
     try {
-      return await work(log);
+      return await work(await entry.opening.catch((error: unknown) => forget(deployment, error)));
     } finally {
-      log.users--;
+      entry.users--;
       await closeIdle();
     }
   }
 
+  /** A log that could not be opened is tried anew the next time. */
+  function forget(deployment: string, error: unknown): never {
+    logs.delete(deployment);
+    throw error;
+  }
+
   async function closeIdle() {
-    for (const [deployment, opening] of logs) {
+    for (const [deployment, { opening, users }] of logs) {
       if (logs.size <= maxOpen) return;
-      const log = await opening;
-      if (log.users > 0) continue;
+      if (users > 0) continue;
       logs.delete(deployment);
-      await closeLog(log);
+      await closeLog(await opening);
     }
   }
 
@@ -142,9 +144,9 @@ export function createDiskLogStore(directory: string, limits: DiskLogLimits): Lo
     },
 
     async remove(deployment) {
-      const opening = logs.get(deployment);
+      const entry = logs.get(deployment);
       logs.delete(deployment);
-      if (opening) await closeLog(await opening);
+      if (entry) await closeLog(await entry.opening);
       const path = join(directory, deployment);
       const bytes = (await sizeOf(join(path, 'log'))) + (await sizeOf(join(path, 'index')));
       await rm(path, { recursive: true, force: true });
@@ -154,7 +156,7 @@ export function createDiskLogStore(directory: string, limits: DiskLogLimits): Lo
     async close() {
       const opened = [...logs.values()];
       logs.clear();
-      for (const opening of opened) {
+      for (const { opening } of opened) {
         const log = await opening;
         await log.tail;
         await closeLog(log);
@@ -187,7 +189,6 @@ async function openLog(path: string): Promise<OpenLog> {
     sparse: [],
     cursors: new Map(),
     tail: Promise.resolve(),
-    users: 0,
   };
   const { size } = await index.stat();
   const buffer = Buffer.alloc(size - (size % recordBytes));
@@ -199,7 +200,15 @@ async function openLog(path: string): Promise<OpenLog> {
   return log;
 }
 
-const openForUpdate = async (path: string) => open(path, 'r+').catch(() => open(path, 'w+', 0o600));
+/** Opens what is there, and makes only what is not: any other failure must not cost a log. */
+async function openForUpdate(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r+');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return open(path, 'w+', 0o600);
+  }
+}
 
 type Append = { attempt: number; batch: number; first: number; last: number; bytes: number };
 

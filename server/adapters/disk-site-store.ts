@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream, readFileSync } from 'node:fs';
-import { access, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -49,8 +49,9 @@ export function createDiskSiteStore(directory: string): SiteStore {
   };
 
   return {
-    hasSource: (_, digest) => exists(paths.source(digest)),
+    hasSource: (_, digest) => touch(paths.source(digest)),
     putSource: (digest, content) => store(paths.source(digest), content),
+    removeSource: (digest) => rm(paths.source(digest), { force: true }),
     async openSource(digest) {
       const path = paths.source(digest);
       const { size } = await stat(path);
@@ -58,7 +59,7 @@ export function createDiskSiteStore(directory: string): SiteStore {
     },
 
     async missingBlobs(project, blobs) {
-      const there = await Promise.all(blobs.map((blob) => exists(paths.blob(project, blob))));
+      const there = await Promise.all(blobs.map((blob) => touch(paths.blob(project, blob))));
       return blobs.filter((_, n) => !there[n]);
     },
     putBlob: (project, blob, content) => store(paths.blob(project, blob), content, blob),
@@ -68,9 +69,20 @@ export function createDiskSiteStore(directory: string): SiteStore {
       JSON.parse(await readFile(paths.manifest(project, deployment), 'utf8')) as Manifest,
 
     async publish({ project, target, deployment, order, recent }) {
+      const manifest = readJson<Manifest>(paths.manifest(project, deployment));
+      const blobs = Object.values(manifest?.files ?? {}).map(({ blob }) => paths.blob(project, blob));
+      const there = await Promise.all(blobs.map(exists));
+      // Once the pointer is swapped there is no site but this one.
+      if (!manifest || there.includes(false))
+        throw new Error(`the files of ${deployment} are not there any more`);
       const pointer: Pointer = { deployment, order, recent: [...recent] };
       await replace(paths.pointer(project, target), JSON.stringify(pointer));
       served.set(project, load(project));
+    },
+
+    async unpublish(project, target) {
+      await rm(paths.pointer(project, target), { force: true });
+      served.delete(project);
     },
 
     site(slug) {
@@ -110,6 +122,13 @@ function readJson<T>(path: string): T | null {
 
 const exists = (path: string) =>
   access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Whether the file is there. What was said to be there is about to be used: its new age keeps `prune` from it. */
+const touch = (path: string) =>
+  utimes(path, new Date(), new Date()).then(
     () => true,
     () => false,
   );

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { type LogRequest, phaseSchema, registerSchema, resultSchema } from '../../contract/builder-api.ts';
 import { SphereError } from '../../contract/errors.ts';
 import { batchLimits, maxLineLength, type NewLine } from '../../contract/logs.ts';
-import { manifestSchema, outputLimits, sha256Pattern } from '../../contract/manifest.ts';
+import { type Manifest, manifestSchema, outputLimits, sha256Pattern } from '../../contract/manifest.ts';
 import { routePath } from '../../contract/routes.ts';
 import { logStreams, phases } from '../../contract/words.ts';
 import {
@@ -14,6 +14,7 @@ import {
   heartbeat,
   loseAttempt,
   onAttempt,
+  onBuiltAttempt,
   registerBuilder,
 } from '../attempts.ts';
 import type { Plane } from '../plane.ts';
@@ -22,6 +23,7 @@ import { parse, type RouteTable } from './mount.ts';
 
 /** The routes of builders. */
 export function buildRoutes(plane: Plane): RouteTable {
+  const expectedBlobs = createExpectedBlobs(plane);
   return {
     registerBuilder: {
       async answer({ request, attempt }) {
@@ -72,6 +74,7 @@ export function buildRoutes(plane: Plane): RouteTable {
         checkOutput(files);
         const { project_slug } = await onAttempt(plane, attempt(), async (_, row) => row);
         await plane.sites.putManifest(project_slug, attempt().deployment, manifest);
+        expectedBlobs.note(attempt().deployment, manifest);
         const blobs = [...new Set(files.map((file) => file.blob))];
         const headers = { authorization: request.headers.authorization ?? '' };
         const missing = await plane.sites.missingBlobs(project_slug, blobs);
@@ -91,6 +94,12 @@ export function buildRoutes(plane: Plane): RouteTable {
         if (!sha256Pattern.test(blob))
           throw new SphereError('REQUEST_INVALID', 'the blob is not named by a SHA-256');
         const { project_slug } = await onAttempt(plane, attempt(), async (_, row) => row);
+        await expectedBlobs.check(
+          project_slug,
+          attempt().deployment,
+          blob,
+          request.headers['content-length'],
+        );
         await plane.sites.putBlob(project_slug, blob, request);
         return {};
       },
@@ -104,6 +113,42 @@ export function buildRoutes(plane: Plane): RouteTable {
   };
 }
 
+/** Of which blobs, and how long, the manifests of running attempts are: nothing else is taken. */
+function createExpectedBlobs(plane: Plane) {
+  const known = new Map<string, Map<string, number>>();
+  const note = (deployment: string, manifest: Manifest) => {
+    if (known.size >= 64) known.delete(known.keys().next().value as string);
+    const bytes = new Map(Object.values(manifest.files).map((file) => [file.blob, file.bytes]));
+    known.set(deployment, bytes);
+    return bytes;
+  };
+  return {
+    note,
+    async check(
+      project: string,
+      deployment: string,
+      blob: string,
+      length: string | undefined,
+    ): Promise<void> {
+      const expected =
+        known.get(deployment) ??
+        note(deployment, await plane.sites.getManifest(project, deployment).catch(noManifest));
+      const bytes = expected.get(blob);
+      if (bytes === undefined) throw new SphereError('REQUEST_INVALID', 'the manifest names no such blob');
+      if (length !== undefined && Number(length) !== bytes) {
+        throw new SphereError(
+          'DIGEST_MISMATCH',
+          `the blob has ${bytes} bytes in the manifest, and ${length} here`,
+        );
+      }
+    },
+  };
+}
+
+function noManifest(cause: unknown): never {
+  throw new SphereError('REQUEST_INVALID', 'there is no manifest yet', { cause });
+}
+
 async function takeResult(
   plane: Plane,
   attempt: Attempt,
@@ -111,13 +156,17 @@ async function takeResult(
 ): Promise<void> {
   if (result.outcome === 'failed') {
     const { reason, error } = result;
+    const { source } = await onAttempt(plane, attempt, async (_, row) => row);
+    // The archive is not what its digest says: without it, the next deployment uploads it anew.
+    if (error.code === 'DIGEST_MISMATCH' && source.kind === 'upload')
+      await plane.sites.removeSource(source.digest);
     if (reason === 'infrastructure') return loseAttempt(plane, attempt, reason, error);
     return failAttempt(plane, attempt, reason, error);
   }
-  const { project_slug } = await onAttempt(plane, attempt, async (_, row) => row);
-  const manifest = await plane.sites.getManifest(project_slug, attempt.deployment).catch((cause: unknown) => {
-    throw new SphereError('REQUEST_INVALID', 'the result came before a manifest', { cause });
-  });
+  const { project_slug, phase } = await onBuiltAttempt(plane, attempt, async (_, row) => row);
+  // A result whose answer was lost is sent again.
+  if (phase === 'publish') return;
+  const manifest = await plane.sites.getManifest(project_slug, attempt.deployment).catch(noManifest);
   const blobs = [...new Set(Object.values(manifest.files).map((file) => file.blob))];
   const missing = await plane.sites.missingBlobs(project_slug, blobs);
   if (missing.length > 0) {

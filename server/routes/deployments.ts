@@ -1,8 +1,9 @@
 /** Sources and deployments, for accounts. */
-import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { createDeploymentSchema, idempotencyHeader, sourceRequestSchema } from '../../contract/api.ts';
 import { SphereError } from '../../contract/errors.ts';
-import { decodeLines } from '../../contract/logs.ts';
+import { decodeLines, type LogBatch } from '../../contract/logs.ts';
 import { sha256Pattern } from '../../contract/manifest.ts';
 import { routePath } from '../../contract/routes.ts';
 import { cancelDeployment } from '../cancel-deployment.ts';
@@ -109,19 +110,19 @@ async function streamLogs(
   if (isEnded(row.deployment_status)) await plane.logs.end(row.id);
   const gone = new AbortController();
   response.on('close', () => gone.abort());
-  response.type('application/x-ndjson');
+  if (response.destroyed) return undefined;
+  response.type('application/x-ndjson').flushHeaders();
   const wait = request.query.follow === '1';
-  for await (const batch of followLog(plane.logs, row.id, after, {
-    maxBatchBytes: 256 * 1024,
-    stop: gone.signal,
-    wait,
-  })) {
-    const text = decodeLines(batch.lines)
+  const log = followLog(plane.logs, row.id, after, { maxBatchBytes: 256 * 1024, stop: gone.signal, wait });
+  // A client that goes away in the middle is no failure.
+  await pipeline(Readable.from(asObjects(log)), response).catch(() => {});
+  return undefined;
+}
+
+async function* asObjects(log: AsyncIterable<LogBatch>): AsyncGenerator<string> {
+  for await (const batch of log) {
+    yield decodeLines(batch.lines)
       .map((line) => `${JSON.stringify(line)}\n`)
       .join('');
-    if (!response.write(text) && !gone.signal.aborted)
-      await Promise.race([once(response, 'drain'), once(response, 'close')]);
   }
-  response.end();
-  return undefined;
 }

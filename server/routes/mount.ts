@@ -21,7 +21,7 @@ export type RouteContext = {
 /** What a route does. What it returns is the answer's body; `undefined` when it has answered itself. */
 export type Answer = (context: RouteContext) => Promise<unknown>;
 /** `json` (the default) parses the body up to its limit; `stream` leaves it to the route. */
-export type RouteDefinition = { answer: Answer; body?: { json: string } | 'stream'; status?: number };
+export type RouteDefinition = { answer: Answer; body?: { json: string } | 'stream' };
 export type RouteTable = Partial<Record<RouteName, RouteDefinition>>;
 
 /** A router with every route of `table`, and the error answer behind them. */
@@ -39,20 +39,28 @@ export function mountRoutes(
   for (const [name, definition] of Object.entries(table) as [RouteName, RouteDefinition][]) {
     const { method, path, principal } = routes[name];
     const authorise: RequestHandler = async (request, response, next) => {
+      if (request.originalUrl.includes('%00')) throw new SphereError('REQUEST_INVALID', 'the path holds NUL');
       const attempt = principal === 'builder' || principal === 'bootstrap' ? attemptOf(request) : undefined;
       response.locals.caller = await callers.identify(principal, request.headers.authorization, attempt);
       next();
     };
     const answer: RequestHandler = async (request, response) => {
       const body = await definition.answer(contextOf(request, response));
-      if (body !== undefined && !response.headersSent) response.status(definition.status ?? 200).json(body);
+      if (body !== undefined && !response.headersSent) response.json(body);
     };
     const { body } = definition;
     // A body is read only for somebody who may call.
     const parse =
       body === 'stream'
         ? []
-        : [express.json({ limit: body?.json ?? '1mb', strict: true, verify: refuseNul })];
+        : [
+            express.json({
+              limit: body?.json ?? '1mb',
+              strict: true,
+              verify: refuseNul,
+              reviver: wellFormed,
+            }),
+          ];
     router[method](path, authorise, ...parse, answer);
   }
   router.use((request) => {
@@ -68,6 +76,13 @@ const nulEscape = /(?<!\\)(?:\\\\)*\\u0000/;
 function refuseNul(_request: unknown, _response: unknown, body: Buffer): void {
   if (body.includes('\\u0000') && nulEscape.test(body.toString()))
     throw new Error('it holds the character NUL');
+}
+
+const surrogate = /[\ud800-\udfff]/;
+
+/** Half an emoji, left over where somebody cut a text: PostgreSQL takes no such JSON. */
+function wellFormed(_key: string, value: unknown): unknown {
+  return typeof value === 'string' && surrogate.test(value) ? Buffer.from(value).toString() : value;
 }
 
 function attemptOf(request: Request): { deployment: string; attempt: number } {
