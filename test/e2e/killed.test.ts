@@ -1,7 +1,8 @@
-/** A plane that is killed: what runs goes on, what was printed is there once, and every site is one whole deployment. */
+/** A plane or a builder that is killed: what runs goes on, what was printed is there once, and every site is one whole deployment. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { built, counting, printedLines, printing, project } from './projects.ts';
-import { get, openSphere, until } from './sphere.ts';
+import { get, isAlive, openSphere, processesOf, until } from './sphere.ts';
 
 const sphere = openSphere();
 afterAll(() => sphere.close());
@@ -69,6 +70,38 @@ describe('kill -9 of the plane', () => {
   });
 });
 
+describe('kill -9 of the builder', () => {
+  const killBuilder = () => {
+    const builder = processesOf(sphere.home).find(({ command }) => command.endsWith('builder/main.cjs'));
+    if (!builder) throw new Error('no builder runs');
+    process.kill(builder.pid, 'SIGKILL');
+  };
+
+  test('is tried once more, with one log; a second time it is the end, with exit 6', async () => {
+    const cwd = project(
+      sphere,
+      'lost-builder',
+      built(`
+        console.log('process ' + process.pid);
+        setInterval(() => {}, 1000);
+      `),
+    );
+    const run = sphere.start(['deploy', '--local'], { cwd });
+    const first = Number((await run.sees(/^process (\d+)$/m))[1]);
+    killBuilder();
+    await until('its commands are gone, too', () => !isAlive(first));
+    const second = Number((await run.sees(/^process \d+$[\s\S]*^process (\d+)$/m))[1]);
+    expect(second).not.toBe(first);
+    killBuilder();
+    const { code, stdout, stderr } = await run.ended;
+    expect({ code, stdout }).toEqual({ code: 6, stdout: '' });
+    expect(stderr).toContain('SIGKILL');
+    const { attempt, status, reason } = await sphere.newest('lost-builder');
+    expect({ attempt, status, reason }).toEqual({ attempt: 2, status: 'error', reason: 'infrastructure' });
+    await until('its commands are gone, too', () => !isAlive(second));
+  });
+});
+
 /** Reads one page after the other until it is stopped, and gives what was answered; a plane that is away gives nothing. */
 function readAllTheTime(url: string) {
   const seen: string[] = [];
@@ -79,11 +112,11 @@ function readAllTheTime(url: string) {
     if (page && page.status !== 503) seen.push(`${page.status} ${page.body}`);
   };
   const reading = (async () => {
-    for (let turn = 0; !stopped; turn++) await read(turn % 2 === 0 ? '/' : `/page-${turn % 200}.html`);
-    await until('the new page is read', async () => {
-      await read('/page-1.html');
-      return true;
-    });
+    for (let turn = 0; !stopped; turn++) {
+      await read(turn % 2 === 0 ? '/' : `/page-${turn % 200}.html`);
+      await sleep(5);
+    }
+    await read('/page-1.html');
   })();
   return {
     async stop() {
