@@ -62,7 +62,7 @@ describe('a clone', () => {
     await expect(clone({ repository: directory, commit: '1'.repeat(40), ref: 'main' })).rejects.toMatchObject(
       {
         code: 'SOURCE_UNAVAILABLE',
-        message: expect.stringContaining('main (111111111)'),
+        message: expect.stringContaining('main (1111111)'),
         details: expect.arrayContaining([expect.stringContaining('not our ref')]),
       },
     );

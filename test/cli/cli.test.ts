@@ -292,6 +292,25 @@ describe('a deployment that goes otherwise', () => {
   });
 });
 
+describe('one deployment', () => {
+  test('that is ready and was replaced since is called so', async () => {
+    const plane = await openScriptedPlane();
+    plane.end({ ...wentWell, live: false });
+    const { stdout } = await sphere('inspect dpl_1', { env: plane.environment }).ended;
+    expect(stdout).toMatch(/^status +ready, not live$/m);
+  });
+
+  test("that is a project's slug is called so", async () => {
+    const { environment: env } = await openScriptedPlane();
+    const { exitCode, stderr } = await sphere('logs my-app', { env }).ended;
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringMatching(/"my-app" is a project[\s\S]*--slug my-app/),
+    });
+    expect((await sphere('logs nope', { env }).ended).stderr).not.toContain('is a project');
+  });
+});
+
 describe('Ctrl-C', () => {
   async function interrupted(script: Script = {}) {
     const plane = await openScriptedPlane(script);

@@ -88,6 +88,7 @@ export async function openScriptedPlane(script: Script = {}): Promise<ScriptedPl
   const route = (name: string, authorization: string | undefined, body: string): [number, unknown] => {
     if (authorization !== `Bearer ${token}`)
       return [401, { error: { code: 'NOT_SIGNED_IN', message: 'no token' } }];
+    if (name === 'GET /v1/projects') return [200, { projects: [{ slug: deployment.project }] }];
     if (name === 'POST /v1/sources') return [200, { digest: JSON.parse(body).digest }];
     if (name === 'POST /v1/deployments') {
       createdWith = JSON.parse(body) as CreateDeployment;
