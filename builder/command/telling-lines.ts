@@ -12,7 +12,7 @@ const usageBegins = /^npm (?:error|ERR!) (?:Usage:|.*\bClean install a project$)
 
 /** Where a package manager begins to say what is wrong; what stands before it is progress. */
 const reasonBegins =
-  /^npm (?:error|ERR!) code E(?!LIFECYCLE)[A-Z0-9]+|^\s*ERR_PNPM_(?!RECURSIVE|LIFECYCLE)|^error (?:Your lockfile|Couldn't find|An unexpected)/;
+  /^npm (?:error|ERR!) code E(?!LIFECYCLE)[A-Z0-9]+|^\s*\[?ERR_PNPM_(?!RECURSIVE|LIFECYCLE)|^error (?:Your lockfile|Couldn't find|An unexpected)/;
 
 const noise = [
   /^\s*$/,

@@ -103,6 +103,15 @@ describe('the lines that are shown', () => {
       ],
     ],
     [
+      'of pnpm 11 from its error on',
+      [
+        'Progress: resolved 3, done',
+        '[ERR_PNPM_FETCH_404] GET a: Not Found - 404',
+        'No authorization header',
+      ],
+      ['[ERR_PNPM_FETCH_404] GET a: Not Found - 404', 'No authorization header'],
+    ],
+    [
       'of yarn without progress and without the lockfile',
       berryOutOfStep,
       ['➤ YN0028: │ The lockfile would have been modified by this install, which is explicitly forbidden.'],
@@ -178,6 +187,10 @@ describe('the next step', () => {
     [
       ' ERR_PNPM_NO_MATCHING_VERSION  No matching version found for left-pad@77.3.0 while fetching it',
       'does not have left-pad@77.3.0.',
+    ],
+    [
+      '[ERR_PNPM_FETCH_404] GET https://registry.example/a/-/a-1.0.0.tgz: Not Found - 404',
+      'does not have https://registry.example/a/-/a-1.0.0.tgz.',
     ],
     ['➤ YN0035: │ oxc-config@npm:1.0.1: Package not found', 'does not have oxc-config@npm:1.0.1.'],
     ['➤ YN0082: │ left-pad@npm:77.3.0: No candidates found', 'does not have left-pad@npm:77.3.0.'],
