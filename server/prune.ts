@@ -1,5 +1,5 @@
 /** `sphere prune`: frees what nothing refers to. Blobs go by mark and sweep from what is kept. */
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PruneAnswer } from '../contract/api.ts';
 import type { Manifest } from '../contract/manifest.ts';
@@ -11,6 +11,10 @@ import type { Plane } from './plane.ts';
 const keptPerTarget = 20;
 /** Caches that no build has used for this long are freed, in milliseconds. */
 const idleCacheMs = 7 * 24 * 3600_000;
+/** Directories between a kind of cache and its entries: those of `builder/cache/places.ts` lie in one per project. */
+const cacheDepths: Record<string, number> = { modules: 1, frameworks: 1, git: 0, tools: 0 };
+/** File systems stamp with the time of the last tick of the kernel's clock, a few milliseconds ago. */
+const clockTickMs = 100;
 /** Logs of deployments that ended this long ago, and were not live lately, are freed. */
 const oldLogMs = 30 * 24 * 3600_000;
 
@@ -18,6 +22,8 @@ export type PruneDirectories = { sites: string; builds: string; cache: string; c
 
 /** Frees sources, blobs, manifests, logs, build directories and caches that nothing needs, and says how much. */
 export async function prune(plane: Plane, directories: PruneDirectories): Promise<PruneAnswer> {
+  // Before the query: what is made from now on may belong to a deployment that the query does not see.
+  const started = plane.now();
   const rows = await plane.database.query
     .selectFrom('deployments')
     .select([
@@ -35,7 +41,7 @@ export async function prune(plane: Plane, directories: PruneDirectories): Promis
   const unfinished = rows.filter((row) => !isEnded(row.deployment_status));
   for (const row of unfinished) kept.add(row.id);
   // What arrives while this runs is referred to by nothing yet: the longest build protects it.
-  const before = plane.now() - plane.settings.timeLimitMs;
+  const before = started - plane.settings.timeLimitMs;
   const paths = siteStorePaths(directories.sites);
 
   const neededSources = new Set(
@@ -53,21 +59,27 @@ export async function prune(plane: Plane, directories: PruneDirectories): Promis
       blobs += await sweep(join(paths.blobs(slug), part), (name) => marked.has(name), before);
     }
   }
-  const compressed = await sweep(
-    directories.compressed,
-    (name) => neededBlobs.has(name.slice(0, 64)),
-    before,
-  );
+  let compressed = 0;
+  for (const part of await names(directories.compressed)) {
+    const needed = (name: string) => neededBlobs.has(name.slice(0, 64)) && !name.endsWith('.tmp');
+    compressed += await sweep(join(directories.compressed, part), needed, before);
+  }
   const atWork = new Set(
     rows
       .filter((row) => !isEnded(row.deployment_status) || (row.runner && !row.stopped_at))
       .map((row) => row.id),
   );
-  const builds = await sweep(directories.builds, (name) => atWork.has(name.split('-')[0] ?? ''), plane.now());
-  const caches = unfinished.length > 0 ? 0 : await sweepIdle(directories.cache, plane.now() - idleCacheMs);
+  const builds = await sweep(
+    directories.builds,
+    (name) => atWork.has(name.split('-')[0] ?? ''),
+    started - clockTickMs,
+  );
+  const idle = started - idleCacheMs;
+  const builtLately = rows.some(({ finished_at }) => finished_at !== null && finished_at.getTime() >= idle);
+  const caches = unfinished.length > 0 ? 0 : await sweepCaches(directories.cache, idle, builtLately);
   let logs = 0;
   for (const row of rows) {
-    const old = row.finished_at !== null && row.finished_at.getTime() < plane.now() - oldLogMs;
+    const old = row.finished_at !== null && row.finished_at.getTime() < started - oldLogMs;
     if (old && !kept.has(row.id)) logs += await plane.logs.remove(row.id);
   }
 
@@ -103,8 +115,11 @@ async function keptDeployments(plane: Plane): Promise<Set<string>> {
 async function markedBlobs(manifests: string): Promise<Set<string>> {
   const marked = new Set<string>();
   for (const name of await names(manifests)) {
-    const manifest = JSON.parse(await readFile(join(manifests, name), 'utf8')) as Manifest;
-    for (const file of Object.values(manifest.files)) marked.add(file.blob);
+    // Beside the manifests lie drafts of those that are being written.
+    if (!name.endsWith('.json')) continue;
+    const text = await unlessGone(readFile(join(manifests, name), 'utf8'));
+    if (text === undefined) continue;
+    for (const file of Object.values((JSON.parse(text) as Manifest).files)) marked.add(file.blob);
   }
   return marked;
 }
@@ -115,23 +130,74 @@ async function sweep(directory: string, needed: (name: string) => boolean, befor
   for (const name of await names(directory)) {
     if (needed(name)) continue;
     const path = join(directory, name);
-    const { mtimeMs } = await stat(path);
-    if (mtimeMs >= before) continue;
-    freed += await sizeOf(path);
-    await rm(path, { recursive: true, force: true });
+    const entry = await unlessGone(lstat(path));
+    if (entry && entry.mtimeMs < before) freed += await remove(path);
   }
   return freed;
 }
 
-/** Removes the caches in which nothing was written since `before`. */
-const sweepIdle = (directory: string, before: number) => sweep(directory, () => false, before);
+/**
+ * Removes the entries of the cache in which nothing was written since `before`. Using a tool writes nothing, so tools
+ * are as old as the last build.
+ */
+async function sweepCaches(directory: string, before: number, builtLately: boolean): Promise<number> {
+  let freed = 0;
+  for (const kind of await names(directory)) {
+    if (kind === 'tools' && builtLately) continue;
+    const depth = cacheDepths[kind];
+    const top = join(directory, kind);
+    for (const entry of depth === undefined ? [top] : await entriesBelow(top, depth)) {
+      if (await isIdle(entry, before)) freed += await remove(entry);
+    }
+  }
+  return freed;
+}
 
-const names = (directory: string) => readdir(directory).catch(() => [] as string[]);
+/** The paths of what lies in `directory`, with `depth` directories between. */
+async function entriesBelow(directory: string, depth: number): Promise<string[]> {
+  const paths = (await names(directory)).map((name) => join(directory, name));
+  if (depth === 0) return paths;
+  return (await Promise.all(paths.map((path) => entriesBelow(path, depth - 1)))).flat();
+}
 
+/** Whether nothing at or below `path` was written since `before`. */
+async function isIdle(path: string, before: number): Promise<boolean> {
+  const entry = await unlessGone(lstat(path));
+  if (!entry) return true;
+  if (entry.mtimeMs >= before) return false;
+  if (!entry.isDirectory()) return true;
+  for (const name of await names(path)) {
+    if (!(await isIdle(join(path, name), before))) return false;
+  }
+  return true;
+}
+
+/** Removes `path` and all below it. Bytes freed. */
+async function remove(path: string): Promise<number> {
+  const bytes = await sizeOf(path);
+  await rm(path, { recursive: true, force: true });
+  return bytes;
+}
+
+/** Of what lies in it, not of what links lead to. */
 async function sizeOf(path: string): Promise<number> {
-  const entry = await stat(path).catch(() => undefined);
+  const entry = await unlessGone(lstat(path));
   if (!entry) return 0;
   if (!entry.isDirectory()) return entry.size;
   const sizes = await Promise.all((await names(path)).map((name) => sizeOf(join(path, name))));
   return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** What `directory` holds: nothing when it is gone or a file. Any other failure must not look like nothing. */
+const names = async (directory: string) => (await unlessGone(readdir(directory))) ?? [];
+
+/** Builds and requests go on meanwhile, and remove or rename what was there a moment ago. */
+async function unlessGone<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }

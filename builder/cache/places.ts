@@ -1,4 +1,5 @@
 /** Where in the machine's cache directory each kind of thing is kept, per project and target. */
+import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { LIVE } from '../../contract/words.ts';
 import { toolEnvironment } from '../command/environment.ts';
@@ -9,7 +10,18 @@ import type { ModulesPlace } from './modules.ts';
 /** A preview reads what live has kept, and writes only its own. */
 function placesOf({ config, spec }: BuildContext, kind: string): { kept: string; alsoRead: string | null } {
   const of = (target: string) => join(config.cacheDirectory, kind, spec.project, encodeURIComponent(target));
-  return { kept: of(spec.target), alsoRead: spec.target === LIVE ? null : of(LIVE) };
+  const [kept, live] = [of(spec.target), of(LIVE)];
+  for (const used of [kept, live]) touch(used);
+  return { kept, alsoRead: spec.target === LIVE ? null : live };
+}
+
+/** Reading leaves no trace, and `sphere prune` frees the caches that look unused for a week. */
+function touch(directory: string): void {
+  try {
+    utimesSync(directory, new Date(), new Date());
+  } catch {
+    // Nothing has been kept there yet.
+  }
 }
 
 export function modulesPlaceOf(context: BuildContext, directory: string): ModulesPlace {
