@@ -25,7 +25,7 @@ export async function chooseNode(
   const here = { programs: null, version: running.version, warning: null };
   if (wish === null) return { ...here, said: `Node ${running.version}` };
   const asked = `${wish.range} (${wish.from})`;
-  if (wish.use === 'running') return { ...here, said: `Node ${running.version}: ${wish.why}` };
+  if (wish.use === 'running') return { ...here, said: `Node ${running.version}, which is here: ${asked}` };
 
   const name = packageOf(running.platform, running.arch);
   const tool = await fetchTool({ ...request, name, package: `${name}@${wish.fetch}` });
