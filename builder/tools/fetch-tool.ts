@@ -66,5 +66,6 @@ function toolAt(place: string, name: string): Omit<Tool, 'fetched'> | null {
   if (!existsSync(programs) || !existsSync(packageFile)) return null;
   const text = readFileSync(packageFile, 'utf8');
   const { version, engines } = JSON.parse(text) as { version: string; engines?: { node?: string } };
-  return { programs, version, needsNode: engines?.node ?? null };
+  // The packages of old Nodes write their version with a `v`.
+  return { programs, version: version.replace(/^v/, ''), needsNode: engines?.node ?? null };
 }
