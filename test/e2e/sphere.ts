@@ -103,13 +103,21 @@ export function openSphere() {
       try {
         if (stopped.code !== 0)
           throw new Error(`sphere server stop: exit ${stopped.code}\n${stopped.stderr}`);
-        await until('no process is left', () => processesOf(root).length === 0);
+        await noneLeft(root);
       } finally {
         for (const { pid } of processesOf(root)) process.kill(pid, 'SIGKILL');
-        rmSync(root, { recursive: true, force: true });
+        rmSync(root, { recursive: true, force: true, maxRetries: 10 });
       }
     },
   };
+}
+
+async function noneLeft(root: string): Promise<void> {
+  try {
+    await until('no process is left', () => processesOf(root).length === 0);
+  } catch (error) {
+    throw new Error(`${(error as Error).message}: ${JSON.stringify(processesOf(root))}`);
+  }
 }
 
 function startProgram(
