@@ -78,8 +78,9 @@ async function frameworkNamed(slug: string): Promise<Framework> {
   });
 }
 
+/** Scripts that build on their way to something else, or only name what a build leaves. */
 const notBuilding =
-  /^(?:dev|develop|start|serve|server|preview|watch|test|lint|e2e|analy[sz]e)\b|:(?:dev|watch|serve)$/;
+  /^(?:dev|develop|start|serve|server|preview|watch|test|lint|e2e|analy[sz]e|clean|clear|reset|remove|format|prepare|(?:pre|post)(?:install|build|publish|version)|deploy|publish|release)\b|:(?:dev|watch|serve|clean|deploy)$/;
 
 /** The names of the scripts that build with the framework, the likelier ones first. */
 function scriptsThatRun(framework: Framework, project: Project): string[] {

@@ -122,7 +122,8 @@ const storybook: Framework = {
   slug: 'storybook',
   name: 'Storybook',
   packages: ['storybook', '@storybook/react', '@storybook/vue3', '@storybook/html'],
-  runs: /\b(?:storybook\s+build|build-storybook\b)/,
+  // `build-storybook` is the name of a program and, to those who clean up, of a directory.
+  runs: /\bstorybook\s+build\b|(?:^|[&|;]\s*|\b(?:npx|exec|run)\s+)build-storybook\b/,
   command: 'storybook build',
   beside: true,
   caches: ['node_modules/.cache'],

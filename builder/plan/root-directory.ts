@@ -3,6 +3,7 @@ import type { BuildSettings } from '../../contract/configuration.ts';
 import { SphereError } from '../../contract/errors.ts';
 import type { Framework, Project } from './framework.ts';
 import { findFramework, isRunHere } from './frameworks.ts';
+import { companions } from './generators.ts';
 import { type PackageJson, readPackageJson } from './package-json.ts';
 import { joinPath, type SourceFiles } from './source-files.ts';
 import { findPackages, findWorkspace, type Workspace } from './workspace.ts';
@@ -85,7 +86,9 @@ async function sitesBelow(
     const found = await findFramework(projectAt(files, root, root.packageJson), settings.framework);
     if (found !== null) sites.push({ directory, framework: found.framework });
   }
-  return sites;
+  // Packages show themselves in a Storybook of their own; the site is what they are made for.
+  const others = sites.filter(({ framework }) => !companions.includes(framework));
+  return others.length > 0 ? others : sites;
 }
 
 async function missingRoot(files: SourceFiles, directory: string): Promise<SphereError> {

@@ -111,6 +111,24 @@ describe('workspaces', () => {
     expect(found.output.candidates[0]?.directory).toBe('docs/.vitepress/dist');
   });
 
+  test('a Storybook is no site beside one, nor is what cleans up after it a build', async () => {
+    const storybook = { storybook: '8.0.0', '@storybook/react': '8.0.0' };
+    const found = await plan({
+      'package.json': {
+        workspaces: ['apps/*', 'packages/*'],
+        devDependencies: storybook,
+        scripts: { build: 'turbo build', clean: 'rm -rf node_modules dist build-storybook' },
+      },
+      'apps/web/package.json': app('web'),
+      'packages/ui/package.json': {
+        name: 'ui',
+        devDependencies: storybook,
+        scripts: { 'storybook-build': 'storybook build' },
+      },
+    });
+    expect(found.rootDirectory).toBe('apps/web');
+  });
+
   test('a site in a directory of a repository that is no workspace is found', async () => {
     const found = await plan({ 'README.md': '', 'frontend/package.json': app('web') });
     expect(found.rootDirectory).toBe('frontend');

@@ -483,6 +483,13 @@ describe('every framework is found and its commands and output are derived', () 
   });
 });
 
+test('a script that publishes elsewhere is not what builds', async () => {
+  const found = await plan({
+    'package.json': packageJson({ gatsby: '5.0.0' }, { deploy: 'gatsby build && gh-pages -d public' }),
+  });
+  expect(found.build?.command).toBe('npx gatsby build');
+});
+
 describe('what frameworks expect of the site', () => {
   test('a router in the browser is named', async () => {
     const found = await plan({
