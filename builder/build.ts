@@ -10,10 +10,11 @@ import { failureOf } from './command/ending.ts';
 import { commandEnvironment } from './command/environment.ts';
 import { type CommandSteps, openSteps } from './command/steps.ts';
 import { type BuildContext, enterPhase, warn } from './context.ts';
-import { installPackages } from './install.ts';
+import { type Installation, installPackages } from './install.ts';
 import { chooseOutput, lookBefore } from './output/choose-output.ts';
 import { type Output, publishOutput } from './output/publish-output.ts';
 import type { BuildPlan, PlannedCommand } from './plan/build-plan.ts';
+import { nodeSetting, planNode } from './plan/node-version.ts';
 import { planBuild } from './plan/plan.ts';
 import { sourceFilesAt } from './plan/source-files.ts';
 import { bringSource } from './source/bring-source.ts';
@@ -34,13 +35,14 @@ export async function build(context: BuildContext): Promise<Built> {
   const tools = await prepareTools(context, plan);
   const end = limitTime(context);
   try {
-    const steps = openSteps({
-      ...context,
-      signal: end.signal,
-      source: directory,
-      environment: environmentOf(context, plan, tools, directory),
-    });
-    await installPackages(context, { plan, source: directory, tools, steps });
+    const open = (chosen: Tools) =>
+      openSteps({
+        ...context,
+        signal: end.signal,
+        source: directory,
+        environment: environmentOf(context, plan, chosen, directory),
+      });
+    const steps = await installOnce(context, { plan, source: directory, tools, steps: open(tools) }, open);
     await runBuild(context, plan, directory, steps);
   } finally {
     end.clear();
@@ -56,6 +58,30 @@ export async function build(context: BuildContext): Promise<Built> {
   });
   await keepFrameworkCaches(frameworkCachesOf(context, directory, plan.frameworkCaches));
   return built;
+}
+
+/** Installs, with another Node where a package insists on one, and returns what the build is to run in. */
+async function installOnce(
+  context: BuildContext,
+  installation: Installation,
+  open: (tools: Tools) => CommandSteps,
+): Promise<CommandSteps> {
+  const { plan } = installation;
+  const refused = await installPackages(context, installation);
+  if (refused === null) return installation.steps;
+  if (plan.node?.from === nodeSetting) throw refused.failure;
+  const { range } = refused;
+  const from = `${refused.package} needs it`;
+  warn(
+    context,
+    `${refused.package} needs Node ${range}: installing with that. "engines" or .nvmrc can ask for it.`,
+  );
+  const node = { range, from, ...planNode(range, context.running.version) };
+  const tools = await chooseTools(context, { ...plan, node });
+  const steps = open(tools);
+  const again = await installPackages(context, { ...installation, tools, steps });
+  if (again !== null) throw again.failure;
+  return steps;
 }
 
 async function publishPrebuilt(context: BuildContext): Promise<Built> {

@@ -26,7 +26,8 @@ export function openSteps({ log, source, environment, signal }: StepsOptions): C
     const at = join(source, directory);
     const ending = await runCommand({ command, directory: at, environment, signal, pipe: log.pipe });
     // In errors, files are named as their author knows them.
-    return { ...ending, lastLines: ending.lastLines.map((line) => line.replaceAll(`${source}/`, '')) };
+    const own = (line: string) => line.replaceAll(`file://${source}/`, '').replaceAll(`${source}/`, '');
+    return { ...ending, lastLines: ending.lastLines.map(own) };
   };
   return {
     attempt,

@@ -5,6 +5,9 @@ import { joinPath, type SourceFiles } from './source-files.ts';
 /** `fetch` is a version or range of npm's package `node`. */
 export type NodeDecision = { use: 'running'; why: string } | { use: 'fetch'; fetch: string; why: string };
 
+/** Where a wish comes from that a person has set for this build: nothing stands above it. */
+export const nodeSetting = 'nodeVersion';
+
 /** The names of the long-term releases, as in `lts/iron`. */
 const releaseNames: Record<string, number> = {
   argon: 4,
@@ -75,7 +78,7 @@ export async function readNodeWish(
   directories: readonly string[],
   setting: string | undefined,
 ): Promise<{ range: string; from: string; pinned: boolean } | null> {
-  if (setting !== undefined) return { range: setting, from: 'nodeVersion', pinned: true };
+  if (setting !== undefined) return { range: setting, from: nodeSetting, pinned: true };
   for (const name of ['.nvmrc', '.node-version']) {
     for (const directory of directories) {
       const path = joinPath(directory, name);
