@@ -24,9 +24,10 @@ export async function checkOutLfs(git: Git, request: LargeFilesRequest): Promise
     );
   }
   say('Fetching large files (Git LFS).');
-  // Kept beside the mirrors, so that the next deployment finds them.
-  const storage = `lfs.storage=${join(request.mirrors, 'lfs')}`;
-  const result = await git.run(['-C', directory, '-c', storage, 'lfs', 'pull'], { signal });
+  // Kept beside the mirrors, so that the next deployment finds them. In the checkout's own configuration: as `-c` it
+  // would reach the program that reads a local repository too, which then looks for the repository's files here.
+  await git.run(['-C', directory, 'config', 'lfs.storage', join(request.mirrors, 'lfs')], { signal });
+  const result = await git.run(['-C', directory, 'lfs', 'pull'], { signal });
   if (result.exitCode === 0) return;
   throw new SphereError('SOURCE_UNAVAILABLE', 'git-lfs could not fetch the large files of the repository.', {
     hint: 'Check that the repository has not used up its LFS quota and that the credential may read LFS.',

@@ -154,6 +154,18 @@ describe('a clone', () => {
     expect(existsSync(join(mirrors, mirror, 'sphere.lock'))).toBe(false);
   });
 
+  test('has the content of large files, not their pointers', async () => {
+    const { directory } = repository({ 'a.txt': '' });
+    git(directory, 'lfs', 'install', '--local');
+    const commit = commitFiles(directory, {
+      '.gitattributes': '*.png filter=lfs diff=lfs merge=lfs -text\n',
+      'a.png': 'as large as you like',
+    });
+    expect(git(directory, 'show', 'HEAD:a.png')).toContain('https://git-lfs.github.com/spec/v1');
+    const made = await clone({ repository: directory, commit });
+    expect(readFileSync(join(made.directory, 'a.png'), 'utf8')).toBe('as large as you like');
+  });
+
   test('of a repository with large files says what is missing when git-lfs is', async () => {
     const { directory, commit } = repository({
       '.gitattributes': '*.png filter=lfs diff=lfs merge=lfs -text\n',
