@@ -136,10 +136,10 @@ describe('refused is', () => {
 
 describe('the environment', () => {
   const read = (env: NodeJS.ProcessEnv, platform: NodeJS.Platform = 'linux') =>
-    readEnvironment(env, '/work', platform);
+    readEnvironment(env, '/project', platform);
 
   test('says where the data is', () => {
-    expect(read({ SPHERE_HOME: 'data' }).home).toBe('/work/data');
+    expect(read({ SPHERE_HOME: 'data' }).home).toBe('/project/data');
     expect(read({ XDG_DATA_HOME: '/xdg' }).home).toBe('/xdg/sphere');
     expect(read({}).home).toMatch(/\/\.local\/share\/sphere$/);
     expect(read({}, 'darwin').home).toMatch(/\/Library\/Application Support\/sphere$/);
