@@ -49,6 +49,10 @@ export type LogAnswer = {
   last: number;
   /** The log is full: the plane stores no more of it, and the builder may stop sending. */
   full?: boolean;
+  /** Batches up to this one are safe for good. Later ones the plane may ask for again. Absent: all that was answered. */
+  kept?: number;
+  /** This batch was not stored: the plane has lost what came before it, and wants this batch and all later ones again. */
+  again?: number;
 };
 
 /** The phases that a builder goes through; `queue` and `publish` are the plane's. */

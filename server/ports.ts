@@ -1,22 +1,26 @@
 /** What the use cases need from the world, with the guarantees that they lean on. Adapters are in `adapters/`. */
 import type { Readable } from 'node:stream';
+import type { LogAnswer } from '../contract/builder-api.ts';
+import type { ErrorBody } from '../contract/errors.ts';
 import type { LogBatch, NewLine } from '../contract/logs.ts';
-import type { Manifest, ManifestFile } from '../contract/manifest.ts';
+import type { Manifest } from '../contract/manifest.ts';
+import type { EndReason } from '../contract/words.ts';
 
 /**
  * Keeps each deployment's log.
  *
  * Guarantees: seq is 1, 2, 3 … per deployment without a gap, given in the append; an append that was answered survives
  * a `kill -9`; a batch delivered twice (same attempt and number) is stored once and answered with the same last seq;
- * a reader that returns with its cursor gets every later line once and in order.
+ * a reader that returns with its cursor gets every later line once and in order. A store that can lose what it has
+ * taken (Redis restarted empty) answers `again`, and gives the same lines the same numbers when they come again.
  */
 export type LogStore = {
-  /** Stores a builder's batch. `full` when the deployment's limit is reached: nothing of this batch was kept. */
+  /** Stores a builder's batch, or says which ones it needs first. `full`: nothing of this batch was kept. */
   append(
     deployment: string,
     from: { attempt: number; batch: number },
     lines: readonly NewLine[],
-  ): Promise<{ last: number; full: boolean }>;
+  ): Promise<LogAnswer>;
   /** Stores lines of the plane's own. */
   appendOwn(deployment: string, lines: readonly NewLine[]): Promise<void>;
   /** Ends the log: no line is stored from now on. */
@@ -33,62 +37,126 @@ export type LogStore = {
   close(): Promise<void>;
 };
 
-/** What a target serves now. */
-export type LiveSite = {
+/** Keeps what is not public, by key, in the plane's own region: closed parts of logs. An object is there whole or not at all. */
+export type ArtifactStore = {
+  put(key: string, content: Buffer): Promise<void>;
+  /** Null when there is no such object. */
+  get(key: string): Promise<Buffer | null>;
+  /** The keys that start with `prefix`, in ascending order. */
+  list(prefix: string): Promise<{ key: string; bytes: number; modifiedAt: Date }[]>;
+  remove(keys: readonly string[]): Promise<void>;
+};
+
+/** What a target of a project serves under one address. Blobs and manifests belong to its project. */
+export type Site = {
+  /** The project's id, which no other project ever has. */
   project: string;
+  slug: string;
+  region: string;
+  /** `live`, or a preview's name. */
+  target: string;
+};
+
+/** One change of what a site serves. */
+export type SitePublication = {
+  site: Site;
+  /** The deployment whose manifest is to be served. */
   deployment: string;
   /** The publication's order on its target. */
   order: number;
-  manifest: Manifest;
-  /** Fingerprinted files of what was live lately and is no longer in the manifest, so that open tabs keep their chunks. */
-  retained: ReadonlyMap<string, ManifestFile>;
+  /** The deployment that is live until now, or null. */
+  live: string | null;
+  /** Deployments that were live lately, newest first: their fingerprinted files stay reachable. */
+  recent: readonly string[];
+  /** Deployments whose publication began and did not finish since: their files may lie about. */
+  unfinished: readonly string[];
+  /** Aborted when this process may write no more: another one may be at it. */
+  signal: AbortSignal;
+};
+
+/** A `PUT` of one content, to be sent as it is. */
+export type Upload = { url: string; headers: Record<string, string> };
+
+/** Content that comes and goes through the plane's own routes. */
+export type ThroughPlane = {
+  kind: 'plane';
+  putSource(account: string, digest: string, content: Readable): Promise<void>;
+  openSource(account: string, digest: string): Promise<{ content: Readable; bytes: number }>;
+  /** Throws `DIGEST_MISMATCH` when the content is not `blob`'s. */
+  putBlob(site: Site, blob: string, content: Readable): Promise<void>;
+};
+
+/** Content that comes and goes by URLs that are signed for one object and a limited time. */
+export type DirectTransfer = {
+  kind: 'direct';
+  sourceUpload(account: string, digest: string): Promise<Upload>;
+  sourceDownload(account: string, digest: string): Promise<string>;
+  /** An upload that is refused by the store itself when the content is not `blob`'s, or not of `bytes` bytes. */
+  blobUploads(site: Site, blobs: readonly { blob: string; bytes: number }[]): Promise<Upload[]>;
 };
 
 /**
- * Keeps blobs, manifests and uploaded sources, and serves sites.
+ * Keeps blobs, manifests and uploaded sources, and publishes sites.
  *
- * Guarantees: a blob is stored whole under its own SHA-256 or not at all; a site is always one whole deployment:
- * `publish` switches between two of them at one instant and may be repeated after an interruption.
+ * Guarantees: a blob is stored whole under its own SHA-256 or not at all; `publish` may be interrupted anywhere and
+ * repeated, and what it has left half-way is repaired by the next publication that is told of it (`unfinished`).
  */
 export type SiteStore = {
-  hasSource(project: string | null, digest: string): Promise<boolean>;
-  putSource(digest: string, content: Readable): Promise<void>;
+  /** Where sites may be kept; the first is the default. */
+  regions: readonly string[];
+  transfer: ThroughPlane | DirectTransfer;
+  /** The address under which people find the site. */
+  address(site: Site): string;
+  /**
+   * Makes sure that the place of the site is there, ours and public, before anything is built for it. Safe to repeat.
+   * Throws `SLUG_IN_USE` for a place that is not this project's, which it leaves untouched.
+   */
+  prepare(site: Site): Promise<void>;
+  /** What of `manifest.serving` this store cannot do, a sentence each. */
+  shortcomings(site: Site, manifest: Manifest): string[];
+  hasSource(account: string, digest: string): Promise<boolean>;
   /** Forgets a source that is not what its digest says. */
-  removeSource(digest: string): Promise<void>;
-  openSource(digest: string): Promise<{ content: Readable; bytes: number }>;
-  missingBlobs(project: string, blobs: readonly string[]): Promise<string[]>;
-  /** Throws `DIGEST_MISMATCH` when the content is not `blob`'s. */
-  putBlob(project: string, blob: string, content: Readable): Promise<void>;
-  putManifest(project: string, deployment: string, manifest: Manifest): Promise<void>;
-  getManifest(project: string, deployment: string): Promise<Manifest>;
-  /** Makes `deployment` what the target serves. `recent`: deployments that were live lately, newest first. */
-  publish(site: {
-    project: string;
-    target: string;
-    deployment: string;
-    order: number;
-    recent: readonly string[];
-  }): Promise<void>;
-  /** Makes the target serve nothing: for a first publication that failed half-way. */
-  unpublish(project: string, target: string): Promise<void>;
-  /** What `slug` serves now, or null. Answered from memory. */
-  site(slug: string): LiveSite | null;
-  /** The file that holds a blob. */
-  blobFile(project: string, blob: string): string;
+  removeSource(account: string, digest: string): Promise<void>;
+  missingBlobs(site: Site, blobs: ReadonlyMap<string, number>): Promise<string[]>;
+  putManifest(site: Site, deployment: string, manifest: Manifest): Promise<void>;
+  /** Throws when there is none. */
+  getManifest(site: Site, deployment: string): Promise<Manifest>;
+  /** Makes `deployment` what the site serves. */
+  publish(publication: SitePublication): Promise<void>;
+  /** Makes the site serve nothing: for a first publication that failed half-way, and for a project that is removed. */
+  unpublish(site: Site, was: Pick<SitePublication, 'live' | 'recent' | 'unfinished'>): Promise<void>;
 };
 
 /** A builder that has been started, in words that survive a restart of the plane. */
-export type RunnerRef = { pid: number; startedAt: string };
+export type RunnerRef =
+  | { pid: number; startedAt: string }
+  | { task: string };
 
-/** Starts, watches and stops builders. `stop` and `state` may be called for a builder that another plane started. */
+/** What a look at a builder that has ended says of why it ended, when the builder itself did not report. */
+export type BuilderEnd = { reason: Extract<EndReason, 'infrastructure' | 'out_of_memory'>; error: ErrorBody };
+
+/** Whether a builder runs: `starting` until its program is known to have begun. */
+export type BuilderState = { state: 'starting' } | { state: 'running' } | ({ state: 'ended' } & BuilderEnd);
+
+export type Build = { deployment: string; attempt: number };
+
+/** Starts, watches and stops builders. All may be called for a builder that another process of the plane started. */
 export type BuildRunner = {
-  start(build: { deployment: string; attempt: number; bootstrapToken: string }): Promise<RunnerRef>;
-  /** `running`, or how it ended as far as that can be known. */
-  state(
-    ref: RunnerRef,
-  ): Promise<{ running: true } | { running: false; exitCode: number | null; signal: string | null }>;
-  /** Ends the builder and everything that it started: SIGTERM, wait, SIGKILL. Safe to repeat. */
-  stop(ref: RunnerRef): Promise<void>;
-  /** Frees what the attempt left on the machine. */
-  cleanUp(build: { deployment: string; attempt: number }): Promise<void>;
+  /** `start` repeated for the same attempt answers with the builder that it started before, from any process. */
+  startsOnce: boolean;
+  /** How often `states` should be asked, in milliseconds. */
+  pollMs: number;
+  /** `lost`: how many attempts of the deployment have been lost to infrastructure. */
+  start(build: Build & { bootstrapToken: string; lost: number }): Promise<RunnerRef>;
+  /** One state for each of `refs`, in their order. */
+  states(refs: readonly RunnerRef[]): Promise<BuilderState[]>;
+  /**
+   * Asks the builder and everything that it started to end. True once it is seen to have ended; until then it is called
+   * again every few seconds.
+   */
+  stop(ref: RunnerRef): Promise<boolean>;
+  /** Frees what the attempt left behind. */
+  cleanUp(build: Build): Promise<void>;
+  /** Every builder of this plane that runs, for finding those that nobody waits for. */
+  list(): Promise<(Build & { ref: RunnerRef })[]>;
 };
