@@ -13,7 +13,8 @@ FROM ${BASE_IMAGE}
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       ca-certificates git git-lfs openssh-client tini \
- && apt-get clean && rm -rf /var/lib/apt/lists/* /var/cache/debconf/* /var/log/* \
+ && apt-get clean \
+ && rm -rf /var/lib/apt/lists/* /var/cache/debconf/* /var/log/* /usr/share/doc/* /usr/share/man/* \
  && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
 
 # Commands of the source run as this user. The builder runs as root to be another one, and for nothing else: it starts
@@ -39,7 +40,8 @@ RUN set -eu; \
     keep 'pnpm@10' "pnpm@$PNPM"; \
     keep 'yarn@1' "yarn@$YARN"; \
     keep '@yarnpkg_cli-dist@4' "@yarnpkg/cli-dist@$YARN_BERRY"; \
-    rm -rf /tmp/npm /root/.npm
+    rm -rf /var/cache/sphere/tools/*/node_modules/"$node"/include \
+      /var/cache/sphere/tools/*/node_modules/"$node"/share /tmp/npm /root/.npm
 
 ENV SPHERE_BUILD_USER=10001:10001 \
     SPHERE_WORK_DIRECTORY=/work \
