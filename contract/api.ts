@@ -63,7 +63,8 @@ export const createDeploymentSchema = z.strictObject({
   projectNamed: z.boolean(),
   /** Where the project's deployments come from: a repository URL or a directory. */
   origin: z.string().min(1).max(4096),
-  region: z.string().min(1),
+  /** Absent: where the project is, or the plane's default. */
+  region: z.string().min(1).max(64).optional(),
   source: sourceSchema,
   /** Above the `sphere.json` in the source. */
   build: buildSettingsSchema,
@@ -132,8 +133,8 @@ export type Deployment = {
   finishedAt: string | null;
 };
 
-/** `GET /v1/deployments?project=&limit=`: newest first. */
-export type DeploymentList = { deployments: Deployment[] };
+/** `GET /v1/deployments?project=&limit=&before=`: newest first. `next` is the `before` of the page that follows. */
+export type DeploymentList = { deployments: Deployment[]; next: string | null };
 
 export type Project = {
   slug: string;

@@ -23,12 +23,14 @@ import {
 import { openEmbeddedDatabase } from './database/embedded.ts';
 import type { Tables } from './database/tables.ts';
 import { lockDirectory } from './directory-lock.ts';
+import { duties } from './duties.ts';
 import { createKeys, newId } from './keys.ts';
 import { closeServer, createSiteListeners, listenForPlane } from './listeners.ts';
 import type { Plane } from './plane.ts';
 import type { BuildRunner } from './ports.ts';
+import { liveSite } from './projects.ts';
 import { createSiteHandler } from './sites/serve.ts';
-import { startWorkLoop, type WorkLoop } from './work-loop.ts';
+import { startWorkLoop, unlessStale, type WorkLoop } from './work-loop.ts';
 
 export type RunningServer = {
   url: string;
@@ -100,14 +102,15 @@ async function open(
   closers.push(() => logs.close());
   const sites = createDiskSiteStore(paths.sites);
   const serveSite = createSiteHandler({
-    find: (slug) => sites.site(slug),
-    blobFile: (project, blob) => sites.blobFile(project, blob),
+    find: (slug) => sites.live(slug),
+    blobFile: (slug, blob) => sites.blobFile(slug, blob),
     compressedDirectory: paths.compressed,
     report: (error) => report('serving a site failed', error),
   });
   const listeners = createSiteListeners(serveSite, () => port);
   closers.push(() => listeners.close());
 
+  const ending = new AbortController();
   let loop: WorkLoop | undefined;
   const plane: Plane = {
     id: newId('pln'),
@@ -124,20 +127,25 @@ async function open(
     keys: createKeys(await readKey(config.home)),
     settings: {
       maxBuilds: config.maxBuilds,
+      maxBuildsPerAccount: config.maxBuilds,
       timeLimitMs: config.timeLimitMs,
+      startLimitMs: 60_000,
       leaseMs: 30_000,
+      exclusive: true,
       allowLocalRepository: true,
       url,
     },
     addresses: {
-      site: (slug) => `http://${slug}.localhost:${port}/`,
-      direct: (slug) => `http://127.0.0.1:${listeners.portOf(slug) ?? port}/`,
+      site: ({ slug }) => `http://${slug}.localhost:${port}/`,
+      direct: ({ slug }) => `http://127.0.0.1:${listeners.portOf(slug) ?? port}/`,
       open: (slug, wanted) => listeners.open(slug, wanted),
     },
     publishing: new Set(),
+    ending: ending.signal,
     now: Date.now,
     wake: () => loop?.wake(),
     report,
+    reportUnlessStale: unlessStale(report),
   };
   await openSites(plane);
 
@@ -159,7 +167,7 @@ async function open(
   });
   const sockets = app.attach(server);
   closers.push(() => sockets.close());
-  loop = startWorkLoop(plane);
+  loop = startWorkLoop(plane, duties);
   const { stop } = loop;
   closers.push(() => stop());
   await writePort(config.home, port);
@@ -197,14 +205,16 @@ async function openSites(plane: Plane): Promise<void> {
     .select(['id', 'slug', 'port', 'bucket_location'])
     .where('bucket_location', '=', LOCAL_REGION)
     .execute();
-  for (const { id, slug, port } of projects) {
+  for (const project of projects) {
+    const { id, slug, port } = project;
+    const address = plane.addresses.site(liveSite(project));
     const now = await plane.addresses.open(slug, port);
     if (now !== port) await query.updateTable('projects').set({ port: now }).where('id', '=', id).execute();
     await query
       .updateTable('deployments')
-      .set({ deployment_url: plane.addresses.site(slug) })
+      .set({ deployment_url: address })
       .where('project_id', '=', id)
-      .where('deployment_url', '<>', plane.addresses.site(slug))
+      .where('deployment_url', '<>', address)
       .execute();
   }
 }

@@ -112,6 +112,25 @@ export type IdempotencyTable = {
   created_at: Time;
 };
 
+/** What one process of a plane does now and then for all of them. */
+export type DutyTable = {
+  name: string;
+  lease_owner: string | null;
+  lease_expires_at: OptionalTime;
+  done_at: OptionalTime;
+};
+
+export type TokenTable = {
+  id: string;
+  /** Null: the admin token. */
+  account_id: string | null;
+  name: string;
+  hash: string;
+  created_at: Time;
+  expires_at: OptionalTime;
+  last_used_at: OptionalTime;
+};
+
 export type Tables = {
   accounts: AccountTable;
   projects: ProjectTable;
@@ -119,4 +138,6 @@ export type Tables = {
   deployments: DeploymentTable;
   publications: PublicationTable;
   idempotency_keys: IdempotencyTable;
+  duties: DutyTable;
+  tokens: TokenTable;
 };

@@ -12,7 +12,7 @@ import { readConfig } from '../../server/config.ts';
 import { readKey } from '../../server/data-directory.ts';
 import { openPlane, type RunningServer } from '../../server/embedded-plane.ts';
 import { createKeys } from '../../server/keys.ts';
-import type { BuildRunner } from '../../server/ports.ts';
+import type { BuilderState, BuildRunner, RunnerRef } from '../../server/ports.ts';
 
 export type Answer<T> = { status: number; body: T };
 
@@ -119,7 +119,15 @@ export function createPaperRunner() {
   const stopped: number[] = [];
   let waiting: { key: string; resolve: () => void }[] = [];
   const keyOf = (build: { deployment: string; attempt: number }) => `${build.deployment} ${build.attempt}`;
+  const pidOf = (ref: RunnerRef) => ('pid' in ref ? ref.pid : 0);
+  const gone: BuilderState = {
+    state: 'ended',
+    reason: 'infrastructure',
+    error: { code: 'INFRASTRUCTURE', message: 'the builder was gone' },
+  };
   const builds: BuildRunner = {
+    startsOnce: false,
+    pollMs: 200,
     async start(build) {
       started.push(build);
       running.add(started.length);
@@ -127,12 +135,13 @@ export function createPaperRunner() {
       waiting = waiting.filter((waiter) => waiter.key !== keyOf(build));
       return { pid: started.length, startedAt: 'paper' };
     },
-    state: async ({ pid }) =>
-      running.has(pid) ? { running: true } : { running: false, exitCode: 1, signal: null },
-    async stop({ pid }) {
-      running.delete(pid);
-      stopped.push(pid);
+    states: async (refs) => refs.map((ref) => (running.has(pidOf(ref)) ? { state: 'running' } : gone)),
+    async stop(ref) {
+      running.delete(pidOf(ref));
+      stopped.push(pidOf(ref));
+      return true;
     },
+    list: async () => [],
     cleanUp: async () => {},
   };
   return {
