@@ -63,7 +63,8 @@ export const createDeploymentSchema = z.strictObject({
   projectNamed: z.boolean(),
   /** Where the project's deployments come from: a repository URL or a directory. */
   origin: z.string().min(1).max(4096),
-  region: z.string().min(1),
+  /** Where a new project is kept; unset: the plane's default, or where the project is already. */
+  region: z.string().min(1).max(64).optional(),
   source: sourceSchema,
   /** Above the `sphere.json` in the source. */
   build: buildSettingsSchema,

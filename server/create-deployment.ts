@@ -61,7 +61,7 @@ function checkRequest(request: CreateDeployment): void {
       hint: 'Choose another with --slug.',
     });
   }
-  if (request.region !== LOCAL_REGION) {
+  if (request.region !== undefined && request.region !== LOCAL_REGION) {
     throw new SphereError('REQUEST_INVALID', `this plane has no region "${request.region}"`, {
       hint: `An embedded plane has one region, "${LOCAL_REGION}".`,
     });
@@ -118,7 +118,7 @@ async function ensureProject(plane: Plane, account: string, request: CreateDeplo
           id,
           account_id: account,
           slug: request.project,
-          bucket_location: request.region,
+          bucket_location: request.region ?? LOCAL_REGION,
           origin: request.origin,
           port: null,
           created_at: now,
