@@ -5,14 +5,12 @@ import type { Manifest } from '../contract/manifest.ts';
 import type { Tables } from './database/tables.ts';
 import { endDeployment, lockDeployment, sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
-import type { Site, SitePublication } from './ports.ts';
+import type { Site } from './ports.ts';
+import { historyBefore } from './publication-history.ts';
 import { givePublicationBack, holdPublication } from './publication-lease.ts';
-import { compareManifests, recentlyLive } from './publication-plan.ts';
+import { compareManifests } from './publication-plan.ts';
 import { finishPublication, lockTarget, type PublicationRow } from './publications.ts';
 import { settle } from './settle.ts';
-
-/** More publications than can have been live within the time for which files are retained. */
-const historyLength = 50;
 
 /** For how long it is tried to put back what was live before a publication that failed, in milliseconds. */
 const restoreForMs = 120_000;
@@ -74,7 +72,7 @@ async function publishFiles(
   site: Site,
   signal: AbortSignal,
 ): Promise<Manifest> {
-  const history = await historyOf(plane, publication);
+  const history = await historyBefore(plane, publication);
   await plane.sites.publish({
     site,
     deployment: publication.deployment_id,
@@ -84,37 +82,6 @@ async function publishFiles(
   });
   signal.throwIfAborted();
   return plane.sites.getManifest(site, publication.deployment_id);
-}
-
-/** What the store has to know of what was published before. */
-async function historyOf(
-  plane: Plane,
-  publication: PublicationRow,
-): Promise<Pick<SitePublication, 'live' | 'recent' | 'unfinished'>> {
-  const ofTarget = plane.database.query
-    .selectFrom('publications')
-    .where('project_id', '=', publication.project_id)
-    .where('target', '=', publication.target);
-  const done = await ofTarget
-    .select(['id', 'deployment_id', 'started_at', 'finished_at'])
-    .where('state', '=', 'done')
-    .orderBy('order', 'desc')
-    .limit(historyLength)
-    .execute();
-  // One runs per target at a time: what began after the last success did not finish, or is this one.
-  const begun = await ofTarget
-    .select('deployment_id')
-    .distinct()
-    .where('state', 'in', ['failed', 'running'])
-    .where('id', '<>', publication.id)
-    .where('started_at', '>', done[0]?.started_at ?? new Date(0))
-    .execute();
-  const { deployment_id } = publication;
-  return {
-    live: done[0]?.deployment_id ?? null,
-    recent: recentlyLive(done, plane.now()).filter((id) => id !== deployment_id),
-    unfinished: begun.map((row) => row.deployment_id),
-  };
 }
 
 /** The records follow the store. Throws when another process has taken the publication over. */
@@ -181,7 +148,7 @@ async function restoreLive(plane: Plane, publication: PublicationRow, signal: Ab
   if (id === publication.id) return;
   const site = await siteOfPublication(plane, publication);
   if (id === null) {
-    const { recent, unfinished } = await historyOf(plane, publication);
+    const { recent, unfinished } = await historyBefore(plane, publication);
     const was = { live: null, recent, unfinished: [...unfinished, publication.deployment_id] };
     return plane.sites.unpublish(site, was);
   }

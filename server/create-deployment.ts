@@ -169,11 +169,29 @@ async function ensureProject(
       hint: `Leave --region out, or choose another slug for the site in ${region}.`,
     });
   }
+  if (project.removed_at !== null) await revive(plane, project);
   const port = await plane.addresses.open(project.slug, project.port);
   if (port !== project.port) {
     await query.updateTable('projects').set({ port }).where('id', '=', project.id).execute();
   }
   return project;
+}
+
+/** Takes a removed project back into use, once all that it served has been taken away. */
+async function revive(plane: Plane, project: Project): Promise<void> {
+  const { query } = plane.database;
+  const half = await query
+    .selectFrom('targets')
+    .select('name')
+    .where('project_id', '=', project.id)
+    .where((eb) => eb.or([eb('emptied_at', 'is', null), eb('emptied_at', '<', project.removed_at)]))
+    .executeTakeFirst();
+  if (half) {
+    throw new SphereError('PUBLISHING', `the site "${project.slug}" is being removed just now`, {
+      hint: `Try again in a moment; if it stays so, \`sphere rm ${project.slug}\` finishes the removal.`,
+    });
+  }
+  await query.updateTable('projects').set({ removed_at: null }).where('id', '=', project.id).execute();
 }
 
 function checkOrigin(project: Project, account: string, request: CreateDeployment): void {

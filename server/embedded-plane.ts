@@ -1,7 +1,6 @@
 /** Puts the embedded plane of one data directory together: lock, adapters, app, listen, work. */
 import { join } from 'node:path';
 import type { Kysely } from 'kysely';
-import { SphereError } from '../contract/errors.ts';
 import { version } from '../contract/version.ts';
 import { LOCAL_REGION } from '../contract/words.ts';
 import { packageRoot } from '../files/package-root.ts';
@@ -9,7 +8,8 @@ import { createDiskLogStore } from './adapters/disk-log-store.ts';
 import { createDiskSiteStore } from './adapters/disk-site-store.ts';
 import { createProcessRunner, type ProcessRunnerOptions } from './adapters/process-runner.ts';
 import { createApp, createHttpServer } from './app.ts';
-import { createCallers, EMBEDDED_ACCOUNT } from './callers.ts';
+import { createCallers, EMBEDDED_ACCOUNT, embeddedHolder } from './callers.ts';
+import { closeAll, describe } from './closing.ts';
 import type { ServerConfig } from './config.ts';
 import {
   dataPaths,
@@ -24,11 +24,13 @@ import { openEmbeddedDatabase } from './database/embedded.ts';
 import type { Tables } from './database/tables.ts';
 import { lockDirectory } from './directory-lock.ts';
 import { duties } from './duties.ts';
+import { requestedHost } from './hosts.ts';
 import { createKeys, newId } from './keys.ts';
 import { closeServer, createSiteListeners, listenForPlane } from './listeners.ts';
 import type { Plane } from './plane.ts';
 import type { BuildRunner } from './ports.ts';
 import { liveSite } from './projects.ts';
+import { prune } from './prune.ts';
 import { createSiteHandler } from './sites/serve.ts';
 import { startWorkLoop, unlessStale, type WorkLoop } from './work-loop.ts';
 
@@ -42,9 +44,6 @@ export type RunningServer = {
   /** Ends in order. Builds that run go on and are taken up by the next start. */
   stop(): Promise<void>;
 };
-
-/** How long one part's orderly end may take, in milliseconds. */
-const closeWithinMs = 5_000;
 
 /** What a test may replace. */
 export type PlaneParts = { builds(options: ProcessRunnerOptions): BuildRunner };
@@ -153,17 +152,23 @@ async function open(
   const asked = new Promise<void>((resolve) => {
     shutDown = resolve;
   });
-  const callers = createCallers(plane);
-  app = createApp(plane, callers, serveSite, {
-    dataDirectory: config.home,
-    startedAt,
-    directories: {
-      sites: paths.sites,
-      builds: paths.builds,
-      cache: paths.cache,
-      compressed: paths.compressed,
+  const directories = {
+    sites: paths.sites,
+    builds: paths.builds,
+    cache: paths.cache,
+    compressed: paths.compressed,
+  };
+  app = createApp(plane, {
+    callers: createCallers(plane, embeddedHolder(plane)),
+    requestedHost,
+    serveSite,
+    plane: {
+      dataDirectory: config.home,
+      startedAt,
+      waitingFor: () => [],
+      prune: () => prune(plane, directories),
+      shutDown,
     },
-    shutDown,
   });
   const sockets = app.attach(server);
   closers.push(() => sockets.close());
@@ -217,26 +222,4 @@ async function openSites(plane: Plane): Promise<void> {
       .where('deployment_url', '<>', address)
       .execute();
   }
-}
-
-/** Closes in reverse, each under a deadline, and goes on when one closer fails or hangs. */
-async function closeAll(closers: (() => Promise<void>)[], log: (line: string) => void): Promise<void> {
-  for (const close of closers.splice(0).reverse()) {
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`not closed within ${closeWithinMs / 1000} s`)),
-        closeWithinMs,
-      );
-    });
-    await Promise.race([close(), deadline]).catch((error: unknown) => log(describe('closing failed', error)));
-    clearTimeout(timer);
-  }
-}
-
-function describe(message: string, error?: unknown): string {
-  const time = new Date().toISOString();
-  if (error === undefined) return `${time} ${message}`;
-  if (error instanceof SphereError) return `${time} ${message}: ${error.code} ${error.message}`;
-  return `${time} ${message}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }

@@ -15,15 +15,20 @@ export function liveSite(row: Pick<ProjectRow, 'id' | 'slug' | 'bucket_location'
   return { project: row.id, slug: row.slug, region: row.bucket_location, target: LIVE };
 }
 
-/** The project `slug` of `account`. Throws `NOT_FOUND`, also for another account's. */
-export async function findProject(plane: Plane, account: string, slug: string): Promise<ProjectRow> {
+/** The project `slug` of `account`. Throws `NOT_FOUND`, also for another account's and for one that was removed. */
+export async function findProject(
+  plane: Plane,
+  account: string,
+  slug: string,
+  { removedToo = false } = {},
+): Promise<ProjectRow> {
   const row = await plane.database.query
     .selectFrom('projects')
     .selectAll()
     .where('slug', '=', slug)
     .where('account_id', '=', account)
     .executeTakeFirst();
-  if (row) return row;
+  if (row && (removedToo || row.removed_at === null)) return row;
   throw new SphereError('NOT_FOUND', `there is no project "${slug}"`, {
     hint: 'See `sphere ls`; `sphere deploy` makes one.',
   });

@@ -160,6 +160,8 @@ const hosted: Migration = {
       .columns(['account_id', 'created_at'])
       .execute();
     await db.schema.createIndex('accounts_name').on('accounts').column('name').unique().execute();
+    await db.schema.alterTable('projects').addColumn('removed_at', 'timestamptz').execute();
+    await db.schema.alterTable('targets').addColumn('emptied_at', 'timestamptz').execute();
     await db.schema
       .createTable('duties')
       .addColumn('name', 'text', (c) => c.primaryKey())

@@ -34,6 +34,8 @@ export type ProjectTable = {
   port: number | null;
   created_at: Time;
   updated_at: Time;
+  /** Since when it is in no list; its slug stays its account's. */
+  removed_at: OptionalTime;
 };
 
 export type TargetTable = {
@@ -43,6 +45,8 @@ export type TargetTable = {
   next_order: Generated<number>;
   /** The publication that is live. */
   live_publication_id: string | null;
+  /** When everything that it served was taken away: what was published before is not there any more. */
+  emptied_at: OptionalTime;
 };
 
 export type DeploymentTable = {
