@@ -31,19 +31,9 @@ import type { Plane } from './plane.ts';
 import type { BuildRunner } from './ports.ts';
 import { liveSite } from './projects.ts';
 import { prune } from './prune.ts';
+import type { RunningServer } from './running-server.ts';
 import { createSiteHandler } from './sites/serve.ts';
 import { startWorkLoop, unlessStale, type WorkLoop } from './work-loop.ts';
-
-export type RunningServer = {
-  url: string;
-  home: string;
-  /** Why the address is another one than before, where it is. */
-  notice: string | null;
-  /** Resolves when the plane has ended, by `stop` or by its API. */
-  ended: Promise<void>;
-  /** Ends in order. Builds that run go on and are taken up by the next start. */
-  stop(): Promise<void>;
-};
 
 /** What a test may replace. */
 export type PlaneParts = { builds(options: ProcessRunnerOptions): BuildRunner };

@@ -12,16 +12,17 @@ const historyLength = 50;
 
 type Target = { project: string; target: string };
 
-/** Publications of the target that were begun since its site was last emptied. */
+/** Whether a publication of the target was begun since its site was last emptied. */
+export const begunSinceEmptied = (project: string, target: string) =>
+  sql<boolean>`publications.started_at > coalesce(
+    (select emptied_at from targets where targets.project_id = ${project} and targets.name = ${target}), '-infinity')`;
+
 const ofTarget = (plane: Plane, { project, target }: Target) =>
   plane.database.query
     .selectFrom('publications')
     .where('project_id', '=', project)
     .where('target', '=', target)
-    .where(
-      sql<boolean>`started_at > coalesce(
-        (select emptied_at from targets where targets.project_id = ${project} and targets.name = ${target}), '-infinity')`,
-    );
+    .where(begunSinceEmptied(project, target));
 
 /** Those that made something live, newest first. */
 const doneOf = (plane: Plane, target: Target) =>

@@ -7,6 +7,7 @@ import { type DeploymentRow, liveDeployments, showDeployment, siteOf } from './d
 import type { Plane, Queries } from './plane.ts';
 import { findProject } from './projects.ts';
 import { runPublications } from './publication-claims.ts';
+import { begunSinceEmptied } from './publication-history.ts';
 import { insertPublication } from './publications.ts';
 
 /** How long the caller waits for the publication, in milliseconds, and how often it is looked at. */
@@ -76,7 +77,8 @@ async function publishedDeployments(db: Queries, project: string): Promise<Publi
           .selectFrom('publications')
           .select('id')
           .whereRef('publications.deployment_id', '=', 'deployments.id')
-          .where('state', '=', 'done'),
+          .where('state', '=', 'done')
+          .where(begunSinceEmptied(project, LIVE)),
       ),
     )
     .orderBy('order', 'desc')
