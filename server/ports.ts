@@ -128,9 +128,7 @@ export type SiteStore = {
 };
 
 /** A builder that has been started, in words that survive a restart of the plane. */
-export type RunnerRef =
-  | { pid: number; startedAt: string }
-  | { task: string };
+export type RunnerRef = { pid: number; startedAt: string } | { task: string };
 
 /** What a look at a builder that has ended says of why it ended, when the builder itself did not report. */
 export type BuilderEnd = { reason: Extract<EndReason, 'infrastructure' | 'out_of_memory'>; error: ErrorBody };

@@ -58,12 +58,13 @@ function outOfMemory(task: StoppedTask): BuilderEnd {
 }
 
 function byCode({ stopCode, stoppedReason = '' }: StoppedTask): Said | null {
+  // Spot has come as TerminationNotice too, with this text (aws/containers-roadmap#1565).
+  if (stopCode === 'SpotInterruption' || /Spot Task was interrupted/i.test(stoppedReason))
+    return [
+      'AWS took the Spot capacity back that the builder ran on',
+      'Deploy again; an attempt after a loss runs on on-demand capacity.',
+    ];
   switch (stopCode) {
-    case 'SpotInterruption':
-      return [
-        'AWS took the Spot capacity back that the builder ran on',
-        'Deploy again; an attempt after a loss runs on on-demand capacity.',
-      ];
     case 'TerminationNotice':
     case 'InfrastructureHealth':
       return ['AWS stopped the builder for work on the machine below it', 'Deploy again.'];
@@ -86,13 +87,6 @@ function byCode({ stopCode, stoppedReason = '' }: StoppedTask): Said | null {
 
 /** The first that fits is said: what is special stands above what is general. */
 const texts: readonly (readonly [RegExp, Said])[] = [
-  [
-    /Spot Task was interrupted|SpotInterruption/i,
-    [
-      'AWS took the Spot capacity back that the builder ran on',
-      'Deploy again; an attempt after a loss runs on on-demand capacity.',
-    ],
-  ],
   [
     /CannotPull[\s\S]*(toomanyrequests|429 Too Many|pull rate limit)/i,
     [
