@@ -134,8 +134,8 @@ export type Deployment = {
   finishedAt: string | null;
 };
 
-/** `GET /v1/deployments?project=&limit=`: newest first. */
-export type DeploymentList = { deployments: Deployment[] };
+/** `GET /v1/deployments?project=&limit=&before=`: newest first. `next` is the `before` of the page that follows. */
+export type DeploymentList = { deployments: Deployment[]; next: string | null };
 
 export type Project = {
   slug: string;
@@ -164,11 +164,17 @@ export const rollbackSchema = z.strictObject({ deployment: z.string().min(1).max
 export type RollbackAnswer = { kind: PublicationKind; deployment: Deployment; previous: Deployment | null };
 
 /** `GET /v1/plane` (with a token) and, without the private half, `GET /v1/health` (without). */
-export type Health = { status: 'ok'; version: string };
+export type Health = {
+  status: 'ok';
+  version: string;
+  /** What the plane cannot reach just now, and waits for. */
+  waitingFor?: string[];
+};
 export type PlaneStatus = Health & {
   pid: number;
   url: string;
-  dataDirectory: string;
+  /** Null for hosted planes. */
+  dataDirectory: string | null;
   startedAt: string;
   runningBuilds: { deployment: string; project: string }[];
   /** Resident memory in bytes. */

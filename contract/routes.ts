@@ -11,9 +11,9 @@ export type Route = { method: 'get' | 'post' | 'put' | 'delete'; path: string; p
 export const routes = {
   health: { method: 'get', path: '/v1/health', principal: 'nobody' },
 
-  plane: { method: 'get', path: '/v1/plane', principal: 'account' },
-  stopPlane: { method: 'post', path: '/v1/plane/stop', principal: 'account' },
-  prune: { method: 'post', path: '/v1/plane/prune', principal: 'account' },
+  plane: { method: 'get', path: '/v1/plane', principal: 'admin' },
+  stopPlane: { method: 'post', path: '/v1/plane/stop', principal: 'admin' },
+  prune: { method: 'post', path: '/v1/plane/prune', principal: 'admin' },
 
   // Of hosted planes alone: an embedded plane has one account, with a token that it makes itself.
   createAccount: { method: 'post', path: '/v1/accounts', principal: 'admin' },

@@ -1,7 +1,8 @@
 /** The server's entry: configuration, the embedded plane, signals. `sphere server` imports it. */
 import type { Check } from './check.ts';
 import { readConfig } from './config.ts';
-import { openPlane, type RunningServer } from './embedded-plane.ts';
+import { openPlane } from './embedded-plane.ts';
+import type { RunningServer } from './running-server.ts';
 
 /**
  * Starts the embedded plane of a data directory, which ends in order on SIGINT, SIGTERM and SIGHUP. Answers `held` when

@@ -87,7 +87,7 @@ async function status(context: Context): Promise<Result> {
       ['process', String(state.pid)],
       ['version', state.version],
       ['started', ago(state.startedAt, Date.now())],
-      ['data', state.dataDirectory],
+      ['data', state.dataDirectory ?? 'in the database and the stores'],
       ['memory', bytes(state.memory)],
       ['builds', builds.length === 0 ? 'none' : builds.join(', ')],
     ]),

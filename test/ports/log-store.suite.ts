@@ -96,7 +96,7 @@ export function logStoreSuite(name: string, open: (limits: { maxBytes: number })
 
     test('stores no more than its limit and says so once', async () => {
       const big = lines('x'.repeat(16_000));
-      let full = false;
+      let full: boolean | undefined = false;
       let batch = 0;
       while (!full) ({ full } = await store.append('dpl', batchOf(1, ++batch), big));
       const again = await opened.reopen();
