@@ -24,7 +24,7 @@ export const command: CommandFile = {
     }
     const answer = await api.removeProject(project.slug);
     const freed = answer.freedBytes === undefined ? '' : `, which frees ${bytes(answer.freedBytes)}`;
-    note(`Removed ${project.slug}${freed}. ${answer.kept}`.trimEnd());
+    note(`Removed ${project.slug}${freed}. What stays: ${answer.kept.replace(/\.$/, '')}.`);
     return { json: { removed: true, ...answer }, text: answer.slug };
   },
 };
@@ -37,19 +37,19 @@ async function describeRemoval(
   deployments: readonly Deployment[],
   hosted: boolean,
 ): Promise<string> {
-  const { ago, count, table } = await import('../format.ts');
+  const { ago, table } = await import('../format.ts');
   const more = deployments.length === shownDeployments ? ' or more' : '';
   const rows = [
     ['  address', url],
     ['  live', live ? `${live.id}, deployed ${ago(live.createdAt, Date.now())}` : 'nothing'],
     [
       '  deployments',
-      `${count(deployments.length, 'deployment')}${more}, with logs and what to roll back to`,
+      `${deployments.length}${more}, with what to roll back to; one that has not ended is cancelled`,
     ],
   ];
   const stays = hosted
-    ? '  its bucket, empty: a name that is given up could be taken over by anybody'
-    : '  nothing';
+    ? '  its bucket, empty, and its slug, for this account: a name that is given up could be taken over by anybody'
+    : '  its slug';
   return [`Removing "${slug}". What goes:`, table(rows), 'What stays:', stays].join('\n');
 }
 

@@ -32,7 +32,7 @@ const project = {
 const removed: RemoveProjectAnswer = {
   slug: project.slug,
   freedBytes: 1_200_000,
-  kept: 'The bucket "shop" stays, empty, so that nobody can take its name over.',
+  kept: 'the bucket "shop", empty, so that nobody can take its name over',
 };
 
 /** Opens it with `accounts`, each without tokens. */
