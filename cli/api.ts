@@ -5,8 +5,13 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 // Types only: the module itself would load zod, which takes longer than a deployment of what is live already.
 import type {
+  Account,
+  AccountList,
+  CreateAccountAnswer,
   CreateDeployment,
   CreateDeploymentAnswer,
+  CreateToken,
+  CreateTokenAnswer,
   Deployment,
   DeploymentList,
   Health,
@@ -15,8 +20,12 @@ import type {
   Project,
   ProjectList,
   PruneAnswer,
+  RemoveProjectAnswer,
+  RemoveTokenAnswer,
   RollbackAnswer,
   SourceAnswer,
+  TokenEntry,
+  TokenList,
 } from '../contract/api.ts';
 import { type ErrorBody, errorCodes, SphereError } from '../contract/errors.ts';
 import { type RouteName, routePath, routes } from '../contract/routes.ts';
@@ -43,6 +52,12 @@ export type Api = {
   listProjects(): Promise<Project[]>;
   getProject(slug: string): Promise<Project>;
   rollback(slug: string, deployment?: string): Promise<RollbackAnswer>;
+  removeProject(slug: string): Promise<RemoveProjectAnswer>;
+  createAccount(name: string): Promise<CreateAccountAnswer>;
+  listAccounts(): Promise<Account[]>;
+  createToken(account: string, token: CreateToken): Promise<CreateTokenAnswer>;
+  listTokens(account: string): Promise<TokenEntry[]>;
+  removeToken(account: string, id: string): Promise<RemoveTokenAnswer>;
   close(): void;
 };
 
@@ -90,6 +105,16 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
         repeatable: deployment !== undefined,
         timeoutMs: 5 * 60_000,
       }),
+    // A site of many files takes long to empty.
+    removeProject: (slug) =>
+      json('removeProject', { parameters: { slug }, repeatable: false, timeoutMs: 10 * 60_000 }),
+    createAccount: (name) => json('createAccount', { body: { name }, repeatable: true }),
+    listAccounts: async () => (await json<AccountList>('listAccounts', { repeatable: true })).accounts,
+    // Sent twice, it would leave a token that nobody knows.
+    createToken: (account, body) => json('createToken', { parameters: { account }, body, repeatable: false }),
+    listTokens: async (account) =>
+      (await json<TokenList>('listTokens', { parameters: { account }, repeatable: true })).tokens,
+    removeToken: (account, id) => json('removeToken', { parameters: { account, id }, repeatable: false }),
     close: () => client.close(),
   };
 }

@@ -4,6 +4,7 @@ import { buildSettingsSchema, servingSchema } from './configuration.ts';
 import type { ErrorBody } from './errors.ts';
 import { sha256Pattern } from './manifest.ts';
 import {
+  accountNamePattern,
   type DeploymentStatus,
   type EndReason,
   type Phase,
@@ -185,9 +186,6 @@ export const stopPlaneSchema = z.strictObject({ ifIdle: z.boolean() });
 
 /** `POST /v1/plane/prune` frees what nothing refers to. */
 export type PruneAnswer = { freedBytes: number; parts: { what: string; freedBytes: number }[] };
-
-/** An account's name: it stands in addresses and in command lines. */
-export const accountNamePattern = /^(?=.{1,63}$)[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
 /** `POST /v1/accounts`, by the admin. Safe to repeat: answers with the account that is there. */
 export const createAccountSchema = z.strictObject({
