@@ -1,4 +1,4 @@
-/** One thing that `sphere server check` has looked at. */
+/** What `sphere server check` says of one thing that the plane leans on. */
 
-/** `seen`: what is there, in words; `fix`: the next step, with the command where there is one. */
+/** One line of the answer: what was looked at, what was seen, and what to do when it is not right. */
 export type Check = { name: string; ok: boolean; seen: string; fix?: string };

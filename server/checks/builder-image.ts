@@ -9,7 +9,7 @@ import type { BuilderTask } from './task-definition.ts';
 /** The label of the image that says which version of the builder's contract it speaks. */
 export const contractLabel = 'sphere.contract';
 
-const name = 'builder image';
+const name = 'image in ECR';
 const publish =
   'Publish the builder image of this version and let the task definition name it: docs/operations.md says how.';
 

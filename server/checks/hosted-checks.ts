@@ -77,7 +77,7 @@ function taskChecks({ region, ecs: { capacity, ...ecs }, maxBuilds }: HostedConf
     },
   });
   return [
-    withTask('builder image', (task) =>
+    withTask('image in ECR', (task) =>
       checkBuilderImage(task, (imageRegion) => new ECRClient({ region: imageRegion, maxAttempts })),
     ),
     withTask('Fargate quota', ({ vcpu }) =>
