@@ -154,9 +154,10 @@ async function uploadSource(
   open: () => Readable,
 ): Promise<void> {
   const url = new URL(upload.url, plane.url);
+  if (url.origin !== new URL(plane.url).origin)
+    return uploadElsewhere(client, plane, { ...upload, url: url.href }, open);
   const headers: Record<string, string> = { 'content-type': 'application/gzip', ...upload.headers };
-  // The token goes to the plane and to nobody else.
-  if (url.origin === new URL(plane.url).origin) headers.authorization ??= `Bearer ${plane.token}`;
+  headers.authorization ??= `Bearer ${plane.token}`;
   await retrying(plane, true, async () => {
     const content = open();
     // What made the content break off says more than the broken connection that follows from it.
@@ -171,6 +172,38 @@ async function uploadSource(
       throw broken ?? error;
     }
   });
+}
+
+/** To a store that the plane has named: the token is for the plane and for nobody else. */
+async function uploadElsewhere(
+  client: HttpClient,
+  plane: PlaneAddress,
+  { url, headers }: NonNullable<SourceAnswer['upload']>,
+  open: () => Readable,
+): Promise<void> {
+  const { spool } = await import('./spool.ts');
+  const content = await spool(open());
+  try {
+    await retrying(plane, true, async () => {
+      const answer = await client.send({
+        method: 'PUT',
+        url,
+        headers: { ...headers, 'content-length': String(content.bytes) },
+        body: content.open(),
+        timeoutMs: 5 * 60_000,
+      });
+      const status = answer.statusCode ?? 0;
+      const text = await readText(answer);
+      if (status >= 200 && status < 300) return;
+      throw new SphereError(
+        status >= 500 ? 'PLANE_UNREACHABLE' : 'INFRASTRUCTURE',
+        `The store of the control plane, ${new URL(url).host}, answered the upload of the source with ${status}: ${text.slice(0, 200)}`,
+        { hint: 'Deploy again; if it stays so, `sphere server check` on the plane looks for the cause.' },
+      );
+    });
+  } finally {
+    await content.remove();
+  }
 }
 
 /** Runs `attempt` again after failures that may pass: always when nothing was sent, else when it is `repeatable`. */

@@ -88,6 +88,8 @@ export const builderEnvironment = {
   SPHERE_BOOTSTRAP_TOKEN: "A token that is spent on the builder's first request.",
   SPHERE_WORK_DIRECTORY: 'A directory for this attempt alone.',
   SPHERE_CACHE_DIRECTORY: 'A directory shared by the builds of this machine.',
+  SPHERE_BUILD_USER:
+    '`uid:gid` of the user as whom the commands of the source run, for a builder that runs as root.',
   SPHERE_PREBUILT_DIRECTORY: 'An output that is already built: publish it and build nothing.',
 } as const;
 
