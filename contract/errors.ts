@@ -139,16 +139,6 @@ export class SphereError extends Error {
     this.requestId = more.requestId;
   }
 
-  /**
-   * Each program is a bundle with a copy of this class of its own, and `sphere server` throws one bundle's errors into
-   * another: what is one is told by its name and code. Subclasses are told apart as usual.
-   */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    // biome-ignore lint/complexity/noThisInStatic: a subclass inherits this, and is then what `this` is
-    if (this !== SphereError) return Function.prototype[Symbol.hasInstance].call(this, value);
-    return value instanceof Error && typeof (value as Partial<SphereError>).toBody === 'function';
-  }
-
   /** The error as plain data. */
   toBody(): ErrorBody {
     const { code, message, hint, details, requestId } = this;
