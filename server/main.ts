@@ -1,6 +1,8 @@
 /** The server's entry: configuration, the embedded plane, signals. `sphere server` imports it. */
+import type { Check } from './check.ts';
 import { readConfig } from './config.ts';
-import { openPlane, type RunningServer } from './embedded-plane.ts';
+import { openPlane } from './embedded-plane.ts';
+import type { RunningServer } from './running-server.ts';
 
 /**
  * Starts the embedded plane of a data directory, which ends in order on SIGINT, SIGTERM and SIGHUP. Answers `held` when
@@ -15,4 +17,18 @@ export async function startServer(
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => void server.stop());
   return server;
+}
+
+/**
+ * Looks at everything that the hosted plane of `environment` needs (`sphere server check`). Throws
+ * `CONFIGURATION_INVALID` when it cannot be known what that is.
+ */
+export async function checkServer(environment: NodeJS.ProcessEnv): Promise<Check[]> {
+  // Nobody but this command needs the clients of so many services.
+  const [{ readHostedConfig }, { hostedChecks }, { runChecks }] = await Promise.all([
+    import('./hosted-config.ts'),
+    import('./checks/hosted-checks.ts'),
+    import('./checks/run-checks.ts'),
+  ]);
+  return runChecks(hostedChecks(readHostedConfig(environment)));
 }

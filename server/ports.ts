@@ -105,8 +105,6 @@ export type SiteStore = {
   /** Where sites may be kept; the first is the default. */
   regions: readonly string[];
   transfer: ThroughPlane | DirectTransfer;
-  /** The address under which people find the site. */
-  address(site: Site): string;
   /**
    * Makes sure that the place of the site is there, ours and public, before anything is built for it. Safe to repeat.
    * Throws `SLUG_IN_USE` for a place that is not this project's, which it leaves untouched.

@@ -1,4 +1,4 @@
-/** `sphere server`, and its `status` and `stop` */
+/** `sphere server`, and its `status`, `stop` and `check` */
 import type { CommandFile, Context, Result } from '../command.ts';
 
 export const command: CommandFile = {
@@ -11,6 +11,11 @@ export const command: CommandFile = {
   subcommands: [
     { name: 'status', summary: 'show whether the plane runs, and what it does', run: status },
     { name: 'stop', summary: 'stop the plane; builds that run go on when it is back', run: stop },
+    {
+      name: 'check',
+      summary: 'look at everything that a hosted plane needs, before it is started',
+      run: check,
+    },
   ],
 };
 
@@ -82,7 +87,7 @@ async function status(context: Context): Promise<Result> {
       ['process', String(state.pid)],
       ['version', state.version],
       ['started', ago(state.startedAt, Date.now())],
-      ['data', state.dataDirectory],
+      ['data', state.dataDirectory ?? 'in the database and the stores'],
       ['memory', bytes(state.memory)],
       ['builds', builds.length === 0 ? 'none' : builds.join(', ')],
     ]),
@@ -104,4 +109,18 @@ async function stop(context: Context): Promise<Result> {
     json: { stopped: true, pid: file.pid, dataDirectory: home },
     text: `Stopped the plane (process ${file.pid}).`,
   };
+}
+
+/** A line for each check, and below one that failed what to do. Exit code 1 when one failed. */
+async function check({ environment, output }: Context): Promise<Result> {
+  const { checkServer } = await import('../../server/main.ts');
+  output.busy('Looking', Date.now());
+  const checks = await checkServer(environment.forChildren);
+  output.idle();
+  const lines = checks.flatMap(({ name, ok, seen, fix }) => [
+    `${ok ? 'ok  ' : 'FAIL'}  ${name}: ${seen}`,
+    ...(fix === undefined ? [] : [`      ${fix}`]),
+  ]);
+  const failed = checks.some(({ ok }) => !ok);
+  return { json: { ok: !failed, checks }, text: lines.join('\n'), failed };
 }
