@@ -13,17 +13,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { TaskDefinition } from '@aws-sdk/client-ecs';
 import { type Input, isOperation, type Operation, type RunTaskInput, readInput } from './ecs/inputs.ts';
-import type { Launcher } from './ecs/launchers.ts';
+import { type Launcher, outOfMemoryReason } from './ecs/launchers.ts';
 import { mustBe, Refusal } from './ecs/refusal.ts';
 import { checkRunTask, type World } from './ecs/run-task-rules.ts';
-import {
-  createTask,
-  type EmulatedTask,
-  type Ending,
-  type Fate,
-  goodFate,
-  outOfMemoryReason,
-} from './ecs/task.ts';
+import { createTask, type EmulatedTask, type Ending, type Fate, goodFate } from './ecs/task.ts';
 
 export const region = 'eu-central-1';
 const account = '123456789012';
