@@ -27,8 +27,8 @@ export const ecsNames = {
   cluster: 'sphere',
   taskDefinition: 'sphere-builder',
   container: 'builder',
-  subnets: ['subnet-0a', 'subnet-0b'],
-  securityGroups: ['sg-0a'],
+  subnets: ['subnet-0a1b2c3d', 'subnet-0b1b2c3d'],
+  securityGroups: ['sg-0a1b2c3d'],
   image: `${account}.dkr.ecr.${region}.amazonaws.com/sphere-builder:1`,
 };
 
