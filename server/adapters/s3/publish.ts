@@ -1,4 +1,5 @@
 /** Carries out the publication of a site: reads the history, plans, and writes with many requests at once. */
+import { setMaxListeners } from 'node:events';
 import {
   CopyObjectCommand,
   type CopyObjectCommandInput,
@@ -94,8 +95,19 @@ async function carryOut(
   plan: SitePublicationPlan,
   signal: AbortSignal,
 ): Promise<void> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  // Every request listens to it, and more than ten listeners look like a leak to Node.
+  setMaxListeners(0, either);
   for (const { writes } of plan.writes) {
-    await forEachBounded(writes, concurrency, (write) => writeObject(s3, places, site, write, signal));
+    await forEachBounded(writes, concurrency, async (write) => {
+      try {
+        await writeObject(s3, places, site, write, either);
+      } catch (error) {
+        stop.abort(error);
+        throw error;
+      }
+    });
   }
   const { website } = plan;
   if (website !== null) {
