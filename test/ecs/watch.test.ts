@@ -84,6 +84,17 @@ test('one DescribeTasks looks at 100 builders, in whatever order ECS answers', a
   expect(ecs.requests.map(({ operation }) => operation)).toEqual(Array(3).fill('DescribeTasks'));
 });
 
+test('builders that are asked about one by one at the same time share a call', async () => {
+  const ecs = await openEcs({ launch: idleContainers, fate: { missingLooks: 0 } });
+  const runner = openRunner(ecs, { startsPerSecond: 1000, gatherMs: 20 });
+  const refs = await Promise.all(Array.from({ length: 50 }, (_, at) => runner.start(build(`dpl_${at}`))));
+  await ecs.until(() => ecs.tasks().every(({ lastStatus }) => lastStatus === 'RUNNING'));
+  ecs.requests.length = 0;
+  const states = await Promise.all(refs.map(async (ref) => (await runner.states([ref]))[0]));
+  expect(states).toEqual(Array(50).fill(running));
+  expect(ecs.requests).toHaveLength(1);
+});
+
 test('nothing is asked of ECS when there is no builder', async () => {
   const ecs = await openEcs();
   expect(await openRunner(ecs).states([])).toEqual([]);
