@@ -232,6 +232,16 @@ test('T24: StopTask is repeated every ten seconds, not at every look', async () 
   expect(await runner.stop(ref)).toBe(true);
 });
 
+test('T18, T24: a builder that ECS did not know when it was to be stopped is stopped at the next call', async () => {
+  const ecs = await openEcs({ fate: { missingLooks: 1 } });
+  const runner = openRunner(ecs);
+  const ref = await runner.start(build('dpl_a'));
+  expect(await runner.stop(ref)).toBe(false);
+  expect(await runner.stop(ref)).toBe(false);
+  await reached(ecs, 'STOPPED');
+  expect(await runner.stop(ref)).toBe(true);
+});
+
 test('T18, T24: a builder that ECS does not know has ended once it was missing for 90 s after StopTask', async () => {
   const ecs = await openEcs();
   const runner = openRunner(ecs);

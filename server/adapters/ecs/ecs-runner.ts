@@ -118,7 +118,11 @@ export function createEcsRunner(options: EcsRunnerOptions): BuildRunner {
       const entry = notice(arn);
       const due = entry.stop === null || now() - entry.stop.last >= stopAgainMs;
       const task = due ? await stopTask(asking, settings, arn) : (await lookUp([arn])).get(arn);
-      if (due) entry.stop = { first: entry.stop?.first ?? now(), last: now() };
+      if (due) {
+        // One that ECS did not know yet (T18) has not been asked to end: it is asked at the next call.
+        const last = task ? now() : Number.NEGATIVE_INFINITY;
+        entry.stop = { first: entry.stop?.first ?? now(), last };
+      }
       if (task) entry.missingSince = null;
       const over = task ? hasStopped(task) : missing(arn) === null;
       if (over) noticed.delete(arn);
