@@ -22,18 +22,36 @@ export const command: CommandFile = {
 async function serve(context: Context, _args: string[], options: { port?: string }): Promise<Result | null> {
   const port = options.port === undefined ? undefined : await readPort(options.port);
   const { output, environment } = context;
-  const { startServer } = await import('../../server/main.ts');
-  const server = await startServer({ port, home: environment.home }, output.note);
+  const server = await throughDoor(({ startServer }) =>
+    startServer({ port, home: environment.home }, environment.forChildren, output.note),
+  );
   if ('held' in server) {
     await sayHeld(context, server.held, port);
     return null;
   }
   if (server.notice) output.warn(server.notice);
-  output.note(`Serving ${server.home} at ${server.url}`);
+  output.note(`Serving ${server.home ?? 'a replica of the hosted plane'} at ${server.url}`);
   const release = context.interrupt.hold(() => void server.stop());
   await server.ended;
   release();
   return null;
+}
+
+const openDoor = () => import('../../server/main.ts');
+type Server = Awaited<ReturnType<typeof openDoor>>;
+
+/**
+ * Calls the server, which is a program of its own. So is its SphereError, once it is bundled: what it throws of those is
+ * thrown again as this program's.
+ */
+async function throughDoor<T>(call: (server: Server) => Promise<T>): Promise<T> {
+  try {
+    return await call(await openDoor());
+  } catch (error) {
+    const { SphereError } = await import('../../contract/errors.ts');
+    if (!(error instanceof Error) || error.name !== 'SphereError' || !('toBody' in error)) throw error;
+    throw SphereError.fromBody((error as InstanceType<typeof SphereError>).toBody(), error);
+  }
 }
 
 /** Another process serves the directory. Throws `PLANE_BUSY` when it does so on another port than the wanted one. */
@@ -113,14 +131,14 @@ async function stop(context: Context): Promise<Result> {
 
 /** A line for each check, and below one that failed what to do. Exit code 1 when one failed. */
 async function check({ environment, output }: Context): Promise<Result> {
-  const { checkServer } = await import('../../server/main.ts');
   output.busy('Looking', Date.now());
-  const checks = await checkServer(environment.forChildren);
+  const checks = await throughDoor(({ checkServer }) => checkServer(environment.forChildren));
   output.idle();
-  const lines = checks.flatMap(({ name, ok, seen, fix }) => [
-    `${ok ? 'ok  ' : 'FAIL'}  ${name}: ${seen}`,
-    ...(fix === undefined ? [] : [`      ${fix}`]),
-  ]);
+  const lines = checks.flatMap(({ name, ok, seen, fix }, index) => {
+    const line = `${ok ? 'ok  ' : 'FAIL'}  ${name}: ${seen}`;
+    // One cause, such as missing credentials, often has one fix for several in a row: it is said below the last.
+    return fix === undefined || fix === checks[index + 1]?.fix ? [line] : [line, `      ${fix}`];
+  });
   const failed = checks.some(({ ok }) => !ok);
   return { json: { ok: !failed, checks }, text: lines.join('\n'), failed };
 }

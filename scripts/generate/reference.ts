@@ -1,7 +1,12 @@
 /** docs/reference.md: every setting, name and code, made from `contract/`. */
 import { z } from 'zod';
 import { configurationSchema } from '../../contract/configuration.ts';
-import { buildEnvironment, cliEnvironment, hostedEnvironment, serverEnvironment } from '../../contract/environment.ts';
+import {
+  buildEnvironment,
+  cliEnvironment,
+  hostedEnvironment,
+  serverEnvironment,
+} from '../../contract/environment.ts';
 import { errorCodes, exitCodeMeanings, exitCodeOf, httpStatusOf } from '../../contract/errors.ts';
 
 type Property = {

@@ -27,7 +27,7 @@ export const ecsNames = {
   cluster: 'sphere',
   taskDefinition: 'sphere-builder',
   container: 'builder',
-  subnets: ['subnet-0a1b2c3d', 'subnet-4e5f6071'],
+  subnets: ['subnet-0a1b2c3d', 'subnet-0b1b2c3d'],
   securityGroups: ['sg-0a1b2c3d'],
   image: `${account}.dkr.ecr.${region}.amazonaws.com/sphere-builder:1`,
 };

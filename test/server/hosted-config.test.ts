@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { hostedEnvironment } from '../../contract/environment.ts';
 import type { SphereError } from '../../contract/errors.ts';
-import { isHosted, readHostedConfig } from '../../server/hosted-config.ts';
+import { readHostedConfig } from '../../server/hosted-config.ts';
+import { isHosted } from '../../server/is-hosted.ts';
 import { hostedTestEnvironment as least } from './hosted-environment.ts';
 
 type Change = Record<string, string | undefined>;

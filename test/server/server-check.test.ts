@@ -138,7 +138,7 @@ describe('sphere server check', () => {
     expect(result?.text).toMatch(/^FAIL {2}migrations: pending: .*\n {6}Start one replica/m);
     expect(result?.text).toMatch(/^FAIL {2}redis: .*WRONGPASS.*\n {6}Set user and password/m);
     expect(result?.text).toMatch(
-      /^FAIL {2}image in ECR: ClientException.*\n {6}Set SPHERE_ECS_TASK_DEFINITION/m,
+      /^FAIL {2}image in ECR: ClientException.*\nFAIL.*\n {6}Set SPHERE_ECS_TASK_DEFINITION/m,
     );
     expect(JSON.stringify(result)).not.toMatch(/-secret|postgres-test-password/);
   });
