@@ -118,6 +118,15 @@ describe('takes', () => {
       },
       { s3: { endpoint: 'http://127.0.0.1:7480', website: 'http://{bucket}.web.localhost:7480' } },
     ],
+    [
+      'regions of an S3-compatible store',
+      {
+        SPHERE_S3_ENDPOINT: 'http://s3',
+        SPHERE_S3_WEBSITE: 'http://{bucket}.{region}.web',
+        SPHERE_REGIONS: 'here,there',
+      },
+      { regions: ['here', 'there'] },
+    ],
     ['a database behind a socket', { DATABASE_URL: 'postgres:///sphere?host=/run/postgresql' }, {}],
     [
       'names that Kubernetes sets for a service',
@@ -197,8 +206,14 @@ describe('refuses, in one line that says what it is and what to set,', () => {
     ['SPHERE_LEASE_SECONDS', '4', /from 5 to 300, such as 30$/],
     ['SPHERE_MAX_LOG_BYTES', '10', /a whole number/],
     ['SPHERE_TRUSTED_PROXIES', '10.0.0.0/33', /such as loopback,10\.0\.0\.0\/8$/],
-    ['SPHERE_S3_ENDPOINT', 'minio', /set it to an address .* or unset it for AWS$/],
-    ['SPHERE_S3_WEBSITE', 'http://web.example.com', /with \{bucket\} in it/],
+
+    [
+      'SPHERE_S3_ENDPOINT',
+      'http://s3.example.com',
+      /^SPHERE_S3_WEBSITE is not set; set it to an address with \{bucket\}/,
+    ],
+    ['SPHERE_S3_WEBSITE', 'http://{bucket}.example.com', /SPHERE_S3_ENDPOINT is not; set it, too/],
+    ['AWS_REGION', 'eu-centrl-1', /is "eu-centrl-1"; set it to .* such as eu-central-1$/],
     ['SPHERE_ECS_ENDPOINT', 'ftp://x', /set it to an address/],
     ['SPHERE_ECS_SUBNET', 'subnet-1', /is a name that Sphere does not know; set SPHERE_ECS_SUBNETS instead/],
     ['SPHERE_DATABASE_CONECTIONS', '5', /set SPHERE_DATABASE_CONNECTIONS instead/],
