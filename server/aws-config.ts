@@ -1,6 +1,6 @@
 /** What a hosted plane must know of AWS: regions, buckets, and where build tasks run. */
 import { knownRegions, regionFacts } from './adapters/s3/region-table.ts';
-import { type EnvironmentValues, either, nearest, quoted } from './environment-values.ts';
+import { address, type EnvironmentValues, either, nearest, quoted } from './environment-values.ts';
 
 export const bucketNames = ['slug', 'prefix', 'account-regional'] as const;
 export const capacities = ['spot', 'on-demand', 'spot-then-on-demand'] as const;
@@ -132,6 +132,7 @@ function readOrigin(values: EnvironmentValues, name: string, example: string): s
         return undefined;
       return url.search === '' && url.hash === '' ? url.origin : undefined;
     },
+    show: address,
     wants: `an address without a path, such as ${example}, or unset it for AWS`,
   });
 }
@@ -155,6 +156,7 @@ function readWebsite(values: EnvironmentValues): string | null {
         URL.canParse(filled);
       return right ? text : undefined;
     },
+    show: address,
     wants: 'an address with {bucket} in it, such as http://{bucket}.web.example.com, or unset it for AWS',
   });
 }

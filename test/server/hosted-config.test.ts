@@ -270,6 +270,7 @@ test('every value of the table is wrong in some way that is said', () => {
 });
 
 describe('no secret is in what it says:', () => {
+  const secretKey = `s3cret${'A'.repeat(37)}`;
   test.each<[string, Change]>([
     ['an address of another kind', { DATABASE_URL: 'mysql://sphere:s3cret@db/sphere' }],
     ['a password with what should be escaped', { DATABASE_URL: 'postgres://sphere:a/s3cret#@x@db/sphere' }],
@@ -280,6 +281,11 @@ describe('no secret is in what it says:', () => {
       'a user and password in the public address',
       { SPHERE_PUBLIC_URL: 'https://me:s3cret@sphere.example.com' },
     ],
+    [
+      'a password for a store',
+      { SPHERE_S3_ENDPOINT: 'https://me:s3cret@s3', SPHERE_S3_WEBSITE: 'http://{bucket}.web' },
+    ],
+    ['a key where the name of its file should be', { SPHERE_KEY: undefined, SPHERE_KEY_FILE: secretKey }],
     ['a key that is too short', { SPHERE_KEY: 's3cret' }],
     ['an admin token that is too short', { SPHERE_ADMIN_TOKEN: 's3cret' }],
   ])('%s', (_what, change) => {
