@@ -77,6 +77,8 @@ export const hostedEnvironment = {
     'For a store that is S3-compatible and not AWS: where it answers, such as `https://s3.example.com`.',
   SPHERE_S3_WEBSITE:
     'For such a store: the address of the website of a bucket, such as `http://{bucket}.web.example.com`; `{region}` may stand in it, too.',
+  SPHERE_S3_CONTENT_CHECK:
+    'For such a store: the header by which it checks uploads itself, `x-amz-checksum-sha256` (the default) or `x-amz-content-sha256` (Ceph before version 18).',
   SPHERE_ECS_ENDPOINT: 'Where ECS answers, when it is not that of AWS: for tests.',
 } as const;
 

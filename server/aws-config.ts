@@ -3,6 +3,7 @@ import { knownRegions, regionFacts } from './adapters/s3/region-table.ts';
 import { address, type EnvironmentValues, either, nearest, quoted } from './environment-values.ts';
 
 export const bucketNames = ['slug', 'prefix', 'account-regional'] as const;
+export const contentChecks = ['x-amz-checksum-sha256', 'x-amz-content-sha256'] as const;
 export const capacities = ['spot', 'on-demand', 'spot-then-on-demand'] as const;
 
 export type AwsConfig = {
@@ -21,6 +22,8 @@ export type AwsConfig = {
     endpoint: string | null;
     /** The address of a bucket's website, with `{bucket}` in it; null: AWS's. */
     website: string | null;
+    /** The header by which the store itself checks what is uploaded. */
+    contentCheck: (typeof contentChecks)[number];
   };
   ecs: {
     cluster: string;
@@ -106,6 +109,7 @@ function readS3(values: EnvironmentValues, regions: readonly string[]): AwsConfi
     }),
     endpoint: readOrigin(values, 'SPHERE_S3_ENDPOINT', 'https://s3.example.com'),
     website: readWebsite(values),
+    contentCheck: values.choice('SPHERE_S3_CONTENT_CHECK', contentChecks, 'x-amz-checksum-sha256'),
   };
 }
 

@@ -23,14 +23,14 @@ async function serve(context: Context, _args: string[], options: { port?: string
   const port = options.port === undefined ? undefined : await readPort(options.port);
   const { output, environment } = context;
   const server = await throughDoor(({ startServer }) =>
-    startServer({ port, home: environment.home }, output.note),
+    startServer({ port, home: environment.home }, environment.forChildren, output.note),
   );
   if ('held' in server) {
     await sayHeld(context, server.held, port);
     return null;
   }
   if (server.notice) output.warn(server.notice);
-  output.note(`Serving ${server.home} at ${server.url}`);
+  output.note(`Serving ${server.home ?? 'a replica of the hosted plane'} at ${server.url}`);
   const release = context.interrupt.hold(() => void server.stop());
   await server.ended;
   release();

@@ -161,6 +161,10 @@ const hosted: Migration = {
       .execute();
     await db.schema.createIndex('accounts_name').on('accounts').column('name').unique().execute();
     await db.schema.alterTable('projects').addColumn('removed_at', 'timestamptz').execute();
+    await db.schema.alterTable('deployments').addColumn('log_removed_at', 'timestamptz').execute();
+    await sql`create index deployments_old_logs on deployments (finished_at) where log_removed_at is null`.execute(
+      db,
+    );
     await db.schema.alterTable('targets').addColumn('emptied_at', 'timestamptz').execute();
     await db.schema
       .createTable('duties')
@@ -168,6 +172,11 @@ const hosted: Migration = {
       .addColumn('lease_owner', 'text')
       .addColumn('lease_expires_at', 'timestamptz')
       .addColumn('done_at', 'timestamptz')
+      .execute();
+    await db.schema
+      .createTable('plane_facts')
+      .addColumn('name', 'text', (c) => c.primaryKey())
+      .addColumn('value', 'text', (c) => c.notNull())
       .execute();
     await db.schema.createIndex('idempotency_keys_age').on('idempotency_keys').column('created_at').execute();
     // Pages of history are cut by all three; the indexes of the first version stay until no plane of it runs.

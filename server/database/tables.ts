@@ -91,6 +91,8 @@ export type DeploymentTable = {
   updated_at: Time;
   started_at: OptionalTime;
   finished_at: OptionalTime;
+  /** When its log was freed for its age. */
+  log_removed_at: OptionalTime;
 };
 
 export type PublicationTable = {
@@ -135,6 +137,9 @@ export type TokenTable = {
   last_used_at: OptionalTime;
 };
 
+/** What a plane is, whatever its replicas: its own id, drawn once. */
+export type PlaneFactTable = { name: 'id'; value: string };
+
 export type Tables = {
   accounts: AccountTable;
   projects: ProjectTable;
@@ -143,5 +148,6 @@ export type Tables = {
   publications: PublicationTable;
   idempotency_keys: IdempotencyTable;
   duties: DutyTable;
+  plane_facts: PlaneFactTable;
   tokens: TokenTable;
 };

@@ -14,8 +14,8 @@ const settings: EcsSettings = {
   cluster: 'sphere',
   taskDefinition: 'sphere-builder',
   container: 'builder',
-  subnets: ['subnet-0a', 'subnet-0b'],
-  securityGroups: ['sg-0a'],
+  subnets: ['subnet-0a1b2c3d', 'subnet-0b1b2c3d'],
+  securityGroups: ['sg-0a1b2c3d'],
   assignPublicIp: false,
   capacityProviders: ['FARGATE_SPOT', 'FARGATE'],
 };
@@ -31,8 +31,8 @@ test('T17, T20: a try is one value, with nothing in it but where the plane is, w
     capacityProviderStrategy: [{ capacityProvider: 'FARGATE_SPOT', weight: 1 }],
     networkConfiguration: {
       awsvpcConfiguration: {
-        subnets: ['subnet-0a', 'subnet-0b'],
-        securityGroups: ['sg-0a'],
+        subnets: ['subnet-0a1b2c3d', 'subnet-0b1b2c3d'],
+        securityGroups: ['sg-0a1b2c3d'],
         assignPublicIp: 'DISABLED',
       },
     },
@@ -75,7 +75,7 @@ describe('T17: the same token never comes with other parameters', () => {
 });
 
 describe('T16, T25: where a builder is asked for, in order', () => {
-  const all = ['subnet-0a', 'subnet-0b'];
+  const all = ['subnet-0a1b2c3d', 'subnet-0b1b2c3d'];
   test.each<[string, Partial<EcsSettings>, number, [string | null, string[]][]]>([
     [
       'Spot, then on-demand, then each subnet by itself',
@@ -84,8 +84,8 @@ describe('T16, T25: where a builder is asked for, in order', () => {
       [
         ['FARGATE_SPOT', all],
         ['FARGATE', all],
-        ['FARGATE', ['subnet-0a']],
-        ['FARGATE', ['subnet-0b']],
+        ['FARGATE', ['subnet-0a1b2c3d']],
+        ['FARGATE', ['subnet-0b1b2c3d']],
       ],
     ],
     [
@@ -94,16 +94,16 @@ describe('T16, T25: where a builder is asked for, in order', () => {
       1,
       [
         ['FARGATE', all],
-        ['FARGATE', ['subnet-0a']],
-        ['FARGATE', ['subnet-0b']],
+        ['FARGATE', ['subnet-0a1b2c3d']],
+        ['FARGATE', ['subnet-0b1b2c3d']],
       ],
     ],
-    ['one subnet is asked once', { subnets: ['subnet-0a'] }, 1, [['FARGATE', ['subnet-0a']]]],
+    ['one subnet is asked once', { subnets: ['subnet-0a1b2c3d'] }, 1, [['FARGATE', ['subnet-0a1b2c3d']]]],
     [
       'without capacity providers by launch type',
-      { capacityProviders: [], subnets: ['subnet-0a'] },
+      { capacityProviders: [], subnets: ['subnet-0a1b2c3d'] },
       0,
-      [[null, ['subnet-0a']]],
+      [[null, ['subnet-0a1b2c3d']]],
     ],
   ])('%s', (_what, changes, lost, places) => {
     expect(placesFor({ ...settings, ...changes }, lost)).toEqual(

@@ -13,17 +13,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { TaskDefinition } from '@aws-sdk/client-ecs';
 import { type Input, isOperation, type Operation, type RunTaskInput, readInput } from './ecs/inputs.ts';
-import type { Launcher } from './ecs/launchers.ts';
+import { type Launcher, outOfMemoryReason } from './ecs/launchers.ts';
 import { mustBe, Refusal } from './ecs/refusal.ts';
 import { checkRunTask, type World } from './ecs/run-task-rules.ts';
-import {
-  createTask,
-  type EmulatedTask,
-  type Ending,
-  type Fate,
-  goodFate,
-  outOfMemoryReason,
-} from './ecs/task.ts';
+import { createTask, type EmulatedTask, type Ending, type Fate, goodFate } from './ecs/task.ts';
 
 export const region = 'eu-central-1';
 const account = '123456789012';
@@ -34,8 +27,8 @@ export const ecsNames = {
   cluster: 'sphere',
   taskDefinition: 'sphere-builder',
   container: 'builder',
-  subnets: ['subnet-0a', 'subnet-0b'],
-  securityGroups: ['sg-0a'],
+  subnets: ['subnet-0a1b2c3d', 'subnet-0b1b2c3d'],
+  securityGroups: ['sg-0a1b2c3d'],
   image: `${account}.dkr.ecr.${region}.amazonaws.com/sphere-builder:1`,
 };
 

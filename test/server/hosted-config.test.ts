@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { hostedEnvironment } from '../../contract/environment.ts';
 import type { SphereError } from '../../contract/errors.ts';
-import { isHosted, readHostedConfig } from '../../server/hosted-config.ts';
+import { readHostedConfig } from '../../server/hosted-config.ts';
+import { isHosted } from '../../server/is-hosted.ts';
 import { hostedTestEnvironment as least } from './hosted-environment.ts';
 
 type Change = Record<string, string | undefined>;
@@ -41,6 +42,7 @@ test('the least that a hosted plane needs gives it everything', () => {
       artifactPrefix: 'sphere-artifacts',
       endpoint: null,
       website: null,
+      contentCheck: 'x-amz-checksum-sha256',
     },
     ecs: {
       cluster: 'sphere',
@@ -214,6 +216,7 @@ describe('refuses, in one line that says what it is and what to set,', () => {
     ],
     ['SPHERE_S3_WEBSITE', 'http://{bucket}.example.com', /SPHERE_S3_ENDPOINT is not; set it, too/],
     ['AWS_REGION', 'eu-centrl-1', /is "eu-centrl-1"; set it to .* such as eu-central-1$/],
+    ['SPHERE_S3_CONTENT_CHECK', 'sha256', /set it to x-amz-checksum-sha256 or x-amz-content-sha256/],
     ['SPHERE_ECS_ENDPOINT', 'ftp://x', /set it to an address/],
     ['SPHERE_ECS_SUBNET', 'subnet-1', /is a name that Sphere does not know; set SPHERE_ECS_SUBNETS instead/],
     ['SPHERE_DATABASE_CONECTIONS', '5', /set SPHERE_DATABASE_CONNECTIONS instead/],

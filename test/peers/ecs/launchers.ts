@@ -22,8 +22,8 @@ export type ContainerStart = {
 export type Launched = {
   pid?: number | undefined;
   stop(signal: NodeJS.Signals): void;
-  /** As Docker has it: 128 and the signal's number for a container that was killed. */
-  exited: Promise<{ exitCode: number | null; outOfMemory?: boolean }>;
+  /** As Docker has it: 128 and the signal's number for a container that was killed; `reason` as ECS would say it. */
+  exited: Promise<{ exitCode: number | null; reason?: string }>;
   /** The last of what it has printed: what would be in CloudWatch. */
   output(): string;
 };
@@ -32,6 +32,9 @@ export type Launched = {
 export type Launcher = (start: ContainerStart) => Promise<Launched>;
 
 const keptOutput = 64 * 1024;
+
+/** What ECS says of a container that the kernel killed for its memory. */
+export const outOfMemoryReason = 'OutOfMemoryError: Container killed due to memory usage';
 
 /**
  * Runs `node file` in a process group of its own, which is killed as a whole when its first process ends, as in a
@@ -65,9 +68,12 @@ export function createProcessLauncher(options: {
         // The group has ended.
       }
     };
+    const closed = new Promise((resolve) => child.once('close', resolve));
     const exited = new Promise<{ exitCode: number }>((resolve) => {
       child.once('exit', async (code, signal) => {
         group('SIGKILL');
+        // Its last output has come once nobody holds the pipes any more.
+        await closed;
         await rm(directory, { recursive: true, force: true, maxRetries: 5 });
         resolve({ exitCode: code ?? 128 + (signal ? constants.signals[signal] : 0) });
       });
@@ -77,12 +83,18 @@ export function createProcessLauncher(options: {
 }
 
 /**
- * Runs the image of the task definition, or `image`, with `docker run --network host` on the daemon at `socket`. Values
- * reach Docker by its own environment, so that no token stands in a process list.
+ * Runs `image`, or the one of the task definition, with `docker run --network host`. `environment` is that of Docker's
+ * program, which says where the daemon is (DOCKER_HOST); a task's values reach it the same way, so that no token stands in a
+ * process list.
  */
-export function createDockerLauncher(options: { socket: string; image?: string }): Launcher {
-  const docker = ['-H', `unix://${options.socket}`];
-  const call = (...args: string[]) => promisify(execFile)('docker', [...docker, ...args]);
+export function createDockerLauncher(options: {
+  /** Debian's, which speaks to Debian's daemon. */
+  program?: string;
+  environment: NodeJS.ProcessEnv;
+  image?: string;
+}): Launcher {
+  const { program = '/usr/bin/docker' } = options;
+  const call = (...args: string[]) => promisify(execFile)(program, args, { env: options.environment });
   return async ({ id, environment, image, cpu, memoryMiB, printed }) => {
     const name = `sphere-task-${id}`;
     const variables = Object.keys(environment).flatMap((key) => ['--env', key]);
@@ -95,24 +107,15 @@ export function createDockerLauncher(options: { socket: string; image?: string }
       String(cpu),
     ];
     const child = spawn(
-      'docker',
-      [
-        ...docker,
-        'run',
-        '--name',
-        name,
-        '--network',
-        'host',
-        ...limits,
-        ...variables,
-        options.image ?? image,
-      ],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env.PATH, ...environment } },
+      program,
+      ['run', '--name', name, '--network', 'host', ...limits, ...variables, options.image ?? image],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...options.environment, ...environment } },
     );
     const output = keepOutput(child, printed);
     await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject));
-    const exited = new Promise<{ exitCode: number | null; outOfMemory: boolean }>((resolve, reject) => {
-      child.once('exit', () => inspect(call, name).then(resolve, reject));
+    // Not `exit`: what it printed last would be missing.
+    const exited = new Promise<Awaited<Launched['exited']>>((resolve) => {
+      child.once('close', () => inspect(call, name, output).then(resolve));
     });
     // A signal may come before Docker has the container: it is sent again until it was taken, or the container ended.
     const stop = (signal: NodeJS.Signals) => {
@@ -126,16 +129,20 @@ export function createDockerLauncher(options: { socket: string; image?: string }
 
 type DockerCall = (...args: string[]) => Promise<{ stdout: string }>;
 
-async function inspect(call: DockerCall, name: string) {
+async function inspect(
+  call: DockerCall,
+  name: string,
+  output: () => string,
+): Promise<Awaited<Launched['exited']>> {
   const format = '{{.State.ExitCode}} {{.State.OOMKilled}}';
   try {
     const { stdout } = await call('inspect', '--format', format, name);
     const [exitCode, outOfMemory] = stdout.trim().split(' ');
     await call('rm', '--force', name);
-    return { exitCode: Number(exitCode), outOfMemory: outOfMemory === 'true' };
+    return { exitCode: Number(exitCode), ...(outOfMemory === 'true' ? { reason: outOfMemoryReason } : {}) };
   } catch {
     // There never was a container.
-    return { exitCode: null, outOfMemory: false };
+    return { exitCode: null, reason: `CannotStartContainerError: ${output().trim()}` };
   }
 }
 

@@ -105,10 +105,10 @@ export function createTask(plan: TaskPlan) {
     become('RUNNING', 'startedAt');
     if (state.killed) state.launched.stop('SIGKILL');
     else if (state.ending) void terminate();
-    const { exitCode, outOfMemory } = await state.launched.exited;
+    const { exitCode, reason } = await state.launched.exited;
     clearTimeout(killTimer);
     if (exitCode !== null) state.container.exitCode = exitCode;
-    if (outOfMemory) state.container.reason ??= outOfMemoryReason;
+    if (reason) state.container.reason ??= reason;
     state.ending ??= {
       stopCode: 'EssentialContainerExited',
       stoppedReason: 'Essential container in task exited',
@@ -206,9 +206,6 @@ export function createTask(plan: TaskPlan) {
     },
   };
 }
-
-/** What ECS says of a container that the kernel killed for its memory. */
-export const outOfMemoryReason = 'OutOfMemoryError: Container killed due to memory usage';
 
 /** A fate in which all goes well, in a few milliseconds. */
 export const goodFate: Fate = {

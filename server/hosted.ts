@@ -1,0 +1,20 @@
+/** The hosted plane's own entry, in a file of its own: an embedded plane never reads the clients of AWS and Redis. */
+import type { Check } from './check.ts';
+import { hostedChecks } from './checks/hosted-checks.ts';
+import { runChecks } from './checks/run-checks.ts';
+import { readHostedConfig } from './hosted-config.ts';
+import { openHostedPlane } from './hosted-plane.ts';
+import type { RunningServer } from './running-server.ts';
+
+/** Starts a replica. Throws `CONFIGURATION_INVALID` naming every problem, `PORT_TAKEN`. */
+export async function startReplica(
+  environment: NodeJS.ProcessEnv,
+  log: (line: string) => void,
+): Promise<RunningServer> {
+  return openHostedPlane(readHostedConfig(environment), log);
+}
+
+/** Looks at everything that the plane needs. Throws `CONFIGURATION_INVALID` when it cannot be known what that is. */
+export async function checkReplica(environment: NodeJS.ProcessEnv): Promise<Check[]> {
+  return runChecks(hostedChecks(readHostedConfig(environment)));
+}
