@@ -116,8 +116,9 @@ export function websiteAddress(
   region: string,
   bucket: string,
 ): string {
-  if (!compatible) return `http://${bucket}.${regionFacts(region).websiteHost}`;
-  return compatible.website.replaceAll('{bucket}', bucket).replaceAll('{region}', region);
+  if (!compatible) return `http://${bucket}.${regionFacts(region).websiteHost}/`;
+  const filled = compatible.website.replaceAll('{bucket}', bucket).replaceAll('{region}', region);
+  return filled.endsWith('/') ? filled : `${filled}/`;
 }
 
 function checkRegion({ regions, compatible }: S3Options, region: string): void {
