@@ -100,6 +100,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
     printed,
     call,
     adminToken: 'admin-'.repeat(6),
+    bootstrapToken: (id: string, attempt: number) => keys.bootstrapToken(id, attempt),
     /** A token of the account, which is made. */
     async account(name: string): Promise<string> {
       await createAccount(clock, name);
