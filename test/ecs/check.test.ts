@@ -58,7 +58,14 @@ test.each<[string, Partial<EcsOptions>, Partial<typeof settings>, string, RegExp
     /INACTIVE/,
     /Register/,
   ],
-  ['T16: one subnet', {}, { subnets: ['subnet-0a'] }, 'ECS settings', /1 subnet,/, /availability zones/],
+  [
+    'T16: one subnet',
+    {},
+    { subnets: ['subnet-0a1b2c3d'] },
+    'ECS settings',
+    /1 subnet,/,
+    /availability zones/,
+  ],
   [
     'T26: settings that ECS would refuse',
     {},
@@ -116,7 +123,7 @@ describe('a task definition with', () => {
       'execution role',
       /AmazonECSTaskExecutionRolePolicy/,
     ],
-    ['another container', container({ name: 'web' }), 'builder container', /as the settings do/],
+    ['another container', container({ name: 'web' }), 'builder container', /SPHERE_ECS_CONTAINER/],
     ['T23: an image of Docker Hub', container({ image: 'node:24' }), 'builder image', /ECR/],
     [
       'T23: an image of Docker Hub, with its host',

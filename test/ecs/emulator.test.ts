@@ -18,7 +18,7 @@ const open = async () => {
   return { ecs, client, run: (input: RunTaskCommandInput) => client.send(new RunTaskCommand(input)) };
 };
 const network = (awsvpcConfiguration: object) => ({
-  networkConfiguration: { awsvpcConfiguration: { subnets: ['subnet-0a'], ...awsvpcConfiguration } },
+  networkConfiguration: { awsvpcConfiguration: { subnets: ['subnet-0a1b2c3d'], ...awsvpcConfiguration } },
 });
 const tags = (count: number) => Array.from({ length: count }, (_, at) => ({ key: `k${at}`, value: 'v' }));
 const many = (count: number) => Array.from({ length: count }, (_, at) => `x${at}`);

@@ -70,6 +70,7 @@ export function openRunner(ecs: Pick<Ecs, 'connection'>, options: Partial<EcsRun
     settings,
     backoffMs: 5,
     startWithinMs: 10_000,
+    gatherMs: 1,
     now: () => now,
     ...options,
   });

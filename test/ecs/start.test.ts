@@ -130,6 +130,16 @@ test('T17: an answer that is lost starts no second builder', async () => {
   expect(inputs(ecs)).toHaveLength(3);
 });
 
+test('T17: a call that hangs is given up, and the same one is made again', async () => {
+  const ecs = await openEcs();
+  ecs.failNext('RunTask', { kind: 'no-answer' });
+  const requestHandler = { requestTimeout: 100, throwOnRequestTimeout: true };
+  const runner = openRunner(ecs, { connection: { ...ecs.connection, requestHandler } });
+  expect(await runner.start(build('dpl_a'))).toEqual({ task: ecs.tasks()[0]?.arn });
+  expect(ecs.tasks()).toHaveLength(1);
+  expect(inputs(ecs)).toHaveLength(2);
+});
+
 test('T17: an error of the service is asked again with the same token', async () => {
   const ecs = await openEcs();
   ecs.failNext('RunTask', serverError, { times: 2 });

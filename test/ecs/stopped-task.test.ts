@@ -37,7 +37,7 @@ test.each([
   const end = endOfStoppedTask(task);
   expect(end.reason).toBe('out_of_memory');
   expect(end.error.code).toBe('BUILD_OUT_OF_MEMORY');
-  expect(end.error.hint).toMatch(/Raise the memory of the build task/);
+  expect(end.error.hint).toMatch(/Raise the memory of the builder's task definition/);
 });
 
 describe("all else is infrastructure, never the build's failure", () => {
@@ -204,7 +204,12 @@ describe("all else is infrastructure, never the build's failure", () => {
       /server check/,
     ],
     ['no exit code after it had started', exited({}), /lost before it ended/, /Deploy again/],
-    ['T22: SIGKILL, not for memory', exited({ exitCode: 137 }), /SIGKILL/, /memory of the build task/],
+    [
+      'T22: SIGKILL, not for memory',
+      exited({ exitCode: 137 }),
+      /SIGKILL/,
+      /memory of the builder's task definition/,
+    ],
     ['T22: SIGTERM', exited({ exitCode: 143 }), /SIGTERM/, /Deploy again/],
     ['a builder that left without a word', exited({ exitCode: 0 }), /without reporting/, /CloudWatch/],
     ['another exit code', exited({ exitCode: 6 }), /exit code 6/, /CloudWatch/],

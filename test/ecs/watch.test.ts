@@ -84,6 +84,17 @@ test('one DescribeTasks looks at 100 builders, in whatever order ECS answers', a
   expect(ecs.requests.map(({ operation }) => operation)).toEqual(Array(3).fill('DescribeTasks'));
 });
 
+test('builders that are asked about one by one at the same time share a call', async () => {
+  const ecs = await openEcs({ launch: idleContainers, fate: { missingLooks: 0 } });
+  const runner = openRunner(ecs, { startsPerSecond: 1000, gatherMs: 20 });
+  const refs = await Promise.all(Array.from({ length: 50 }, (_, at) => runner.start(build(`dpl_${at}`))));
+  await ecs.until(() => ecs.tasks().every(({ lastStatus }) => lastStatus === 'RUNNING'));
+  ecs.requests.length = 0;
+  const states = await Promise.all(refs.map(async (ref) => (await runner.states([ref]))[0]));
+  expect(states).toEqual(Array(50).fill(running));
+  expect(ecs.requests).toHaveLength(1);
+});
+
 test('nothing is asked of ECS when there is no builder', async () => {
   const ecs = await openEcs();
   expect(await openRunner(ecs).states([])).toEqual([]);
@@ -217,6 +228,16 @@ test('T24: StopTask is repeated every ten seconds, not at every look', async () 
   const stops = ecs.requests.filter(({ operation }) => operation === 'StopTask');
   expect([ecs.requests.length, stops.length]).toEqual([12, 3]);
   ecs.kill(arnOf(ref));
+  await reached(ecs, 'STOPPED');
+  expect(await runner.stop(ref)).toBe(true);
+});
+
+test('T18, T24: a builder that ECS did not know when it was to be stopped is stopped at the next call', async () => {
+  const ecs = await openEcs({ fate: { missingLooks: 1 } });
+  const runner = openRunner(ecs);
+  const ref = await runner.start(build('dpl_a'));
+  expect(await runner.stop(ref)).toBe(false);
+  expect(await runner.stop(ref)).toBe(false);
   await reached(ecs, 'STOPPED');
   expect(await runner.stop(ref)).toBe(true);
 });

@@ -22,7 +22,7 @@ export const region = 'eu-central-1';
 const account = '123456789012';
 const arnOf = (what: string) => `arn:aws:ecs:${region}:${account}:${what}`;
 
-/** What a plane is told to use this ECS as it is by default. */
+/** What a plane is told, to use this ECS as it is by default. */
 export const ecsNames = {
   cluster: 'sphere',
   taskDefinition: 'sphere-builder',
@@ -72,6 +72,8 @@ export type Fault =
   | { kind: 'error'; name: string; message?: string; status?: number }
   /** Carried out, but the connection breaks before the answer. */
   | { kind: 'lost-answer' }
+  /** Carried out, but not answered, and the connection stays. */
+  | { kind: 'no-answer' }
   /** RunTask starts a task of this fate. */
   | { kind: 'fate'; fate: Partial<Fate> };
 
@@ -272,7 +274,7 @@ export async function startEcs(options: EcsOptions) {
       throw new Refusal(error.name, error.message ?? error.name, {}, error.status ?? 400);
     const result = (operations[operation] as (input: unknown) => object)(input);
     if (take(operation, input, 'lost-answer')) request.socket.destroy();
-    else send(response, 200, result);
+    else if (!take(operation, input, 'no-answer')) send(response, 200, result);
   };
 
   const server = createServer((request, response) => {

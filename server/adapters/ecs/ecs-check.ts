@@ -31,7 +31,12 @@ export async function checkEcs(options: {
 function settingsCheck(settings: EcsSettings): Check {
   const problems = settingsProblems(settings);
   if (problems.length > 0)
-    return { name: 'ECS settings', ok: false, seen: problems.join(' '), fix: 'Correct the settings.' };
+    return {
+      name: 'ECS settings',
+      ok: false,
+      seen: problems.join(' '),
+      fix: 'Correct the SPHERE_ECS_… settings that it names.',
+    };
   const { subnets, assignPublicIp } = settings;
   const seen = `${subnets.length} subnet${subnets.length === 1 ? '' : 's'}, public addresses ${assignPublicIp ? 'on' : 'off'}`;
   if (subnets.length > 1) return { name: 'ECS settings', ok: true, seen };
@@ -39,7 +44,7 @@ function settingsCheck(settings: EcsSettings): Check {
     name: 'ECS settings',
     ok: false,
     seen,
-    fix: 'Set subnets in two availability zones or more: when one has no capacity, no build can start.',
+    fix: 'Set SPHERE_ECS_SUBNETS to subnets in two availability zones or more: when one has no capacity, no build can start.',
   };
 }
 
@@ -161,7 +166,7 @@ function containerFacts(found: TaskDefinition, settings: EcsSettings): Fact[] {
         'builder container',
         false,
         `${names}; no ${settings.container}`,
-        'Name the container that runs the builder as the settings do.',
+        'Set SPHERE_ECS_CONTAINER to the name of the container that runs the builder.',
       ],
     ];
   const { image = '', logConfiguration: log, secrets = [] } = container;
@@ -200,7 +205,7 @@ function notThere(taskDefinition: string, how: string): Check {
     name: 'task definition',
     ok: false,
     seen: `${taskDefinition} is ${how}`,
-    fix: "Register the builder's task definition in the plane's region.",
+    fix: "Register the builder's task definition in the plane's region, or set SPHERE_ECS_TASK_DEFINITION.",
   };
 }
 

@@ -12,10 +12,9 @@ import { createRateLimit } from './rate-limit.ts';
 import { startTask } from './run-task.ts';
 import { type EcsSettings, placesFor, runTaskInput, startedBy, taskTags } from './run-task-input.ts';
 import { endOfMissingTask, stoppedByPlane } from './stopped-task.ts';
+import { clusterOf, createTaskLookup } from './task-lookup.ts';
 import { hasStopped, stateOfTask } from './task-state.ts';
 
-/** "A list of up to 100 task IDs or full ARN entries" (DescribeTasks). */
-const tasksPerCall = 100;
 /** What nobody asked about for so long is forgotten. */
 const forgetMs = 60 * 60 * 1000;
 
@@ -35,6 +34,8 @@ export type EcsRunnerOptions = {
   missingMs?: number | undefined;
   /** From one StopTask to the next, as long as the task has not stopped (10,000). */
   stopAgainMs?: number | undefined;
+  /** For how long questions about builders are gathered, to be asked together (200). */
+  gatherMs?: number | undefined;
   /** Milliseconds on a clock that only moves forward. */
   now?: (() => number) | undefined;
 };
@@ -55,6 +56,7 @@ export function createEcsRunner(options: EcsRunnerOptions): BuildRunner {
   const { missingMs = 90_000, stopAgainMs = 10_000, now = () => performance.now() } = options;
   const { asking, starting } = clientsFor(options.connection);
   const mayCall = createRateLimit(options.startsPerSecond ?? 20, 1000);
+  const lookUp = createTaskLookup(asking, settings.cluster, options.gatherMs ?? 200);
   const noticed = new Map<string, Noticed>();
 
   const notice = (task: string): Noticed => {
@@ -107,7 +109,7 @@ export function createEcsRunner(options: EcsRunnerOptions): BuildRunner {
 
     async states(refs) {
       for (const [task, { askedAt }] of noticed) if (now() - askedAt > forgetMs) noticed.delete(task);
-      const found = await describe(asking, settings, refs.map(taskOf));
+      const found = await lookUp(refs.map(taskOf));
       return refs.map((ref) => stateOf(ref, found));
     },
 
@@ -115,10 +117,12 @@ export function createEcsRunner(options: EcsRunnerOptions): BuildRunner {
       const arn = taskOf(ref);
       const entry = notice(arn);
       const due = entry.stop === null || now() - entry.stop.last >= stopAgainMs;
-      const task = due
-        ? await stopTask(asking, settings, arn)
-        : (await describe(asking, settings, [arn])).get(arn);
-      if (due) entry.stop = { first: entry.stop?.first ?? now(), last: now() };
+      const task = due ? await stopTask(asking, settings, arn) : (await lookUp([arn])).get(arn);
+      if (due) {
+        // One that ECS did not know yet (T18) has not been asked to end: it is asked at the next call.
+        const last = task ? now() : Number.NEGATIVE_INFINITY;
+        entry.stop = { first: entry.stop?.first ?? now(), last };
+      }
       if (task) entry.missingSince = null;
       const over = task ? hasStopped(task) : missing(arn) === null;
       if (over) noticed.delete(arn);
@@ -150,42 +154,11 @@ function taskOf(ref: RunnerRef): string {
   throw new Error(`the process ${ref.pid} is no task of ECS`);
 }
 
-/**
- * The cluster of a task is in its ARN: a plane that was given another cluster still finds what it started before.
- * `arn:aws:ecs:REGION:ACCOUNT:task/CLUSTER/ID`; ARNs of the old form have no cluster.
- */
-function clusterOf(arn: string, settings: EcsSettings): string {
-  const parts = arn.split('/');
-  return parts.length === 3 ? (parts[1] as string) : settings.cluster;
-}
-
-/** The tasks that ECS knows, by ARN, with one call per 100. */
-async function describe(
-  client: ECSClient,
-  settings: EcsSettings,
-  arns: readonly string[],
-): Promise<Map<string, Task>> {
-  const clusters = new Map<string, Set<string>>();
-  for (const arn of arns) {
-    const cluster = clusterOf(arn, settings);
-    clusters.set(cluster, (clusters.get(cluster) ?? new Set()).add(arn));
-  }
-  const found = new Map<string, Task>();
-  for (const [cluster, all] of clusters) {
-    const unique = [...all];
-    for (let first = 0; first < unique.length; first += tasksPerCall) {
-      const command = new DescribeTasksCommand({ cluster, tasks: unique.slice(first, first + tasksPerCall) });
-      for (const task of (await client.send(command)).tasks ?? []) found.set(task.taskArn ?? '', task);
-    }
-  }
-  return found;
-}
-
 /** Asks for the end of `task`; undefined when ECS does not know it. */
 async function stopTask(client: ECSClient, settings: EcsSettings, arn: string): Promise<Task | undefined> {
   try {
     const reason = `${stoppedByPlane} the plane has ended this attempt.`;
-    const command = new StopTaskCommand({ cluster: clusterOf(arn, settings), task: arn, reason });
+    const command = new StopTaskCommand({ cluster: clusterOf(arn, settings.cluster), task: arn, reason });
     return (await client.send(command)).task;
   } catch (error) {
     // "The referenced task was not found.": the code is all that tells it, and nothing else about the input can be wrong.

@@ -51,7 +51,7 @@ function outOfMemory(task: StoppedTask): BuilderEnd {
     error: {
       code: 'BUILD_OUT_OF_MEMORY',
       message: 'the build used more memory than its task has and was killed',
-      hint: 'Raise the memory of the build task on the plane, or make the build need less (fewer parallel workers, no source maps).',
+      hint: "Raise the memory of the builder's task definition, or make the build need less (fewer parallel workers, no source maps).",
       ...seenIn(task),
     },
   };
@@ -98,7 +98,7 @@ const texts: readonly (readonly [RegExp, Said])[] = [
     /no space left on device/i,
     [
       "the builder's task has too small a disk",
-      'Raise the disk of build tasks (21 to 200 GiB; 20 GiB without a setting, the image included).',
+      "Raise ephemeralStorage in the builder's task definition (21 to 200 GiB; without it 20 GiB, the image included).",
     ],
   ],
   [
@@ -191,7 +191,7 @@ function byExit({ container }: StoppedTask): Said {
   if (exitCode === 137)
     return [
       'the builder was killed (SIGKILL) before it reported a result, and not for memory that ECS knows of',
-      'Deploy again; if it happens again, raise the memory of the build task.',
+      "Deploy again; if it happens again, raise the memory of the builder's task definition.",
     ];
   if (exitCode === 143) return ['the builder was told to end (SIGTERM) before it was done', 'Deploy again.'];
   if (exitCode === 0)

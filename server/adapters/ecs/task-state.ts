@@ -1,5 +1,5 @@
 /** From what ECS says of a task to a builder's state. */
-import type { Task } from '@aws-sdk/client-ecs';
+import type { Container, Task } from '@aws-sdk/client-ecs';
 import type { BuilderState } from '../../ports.ts';
 import { endOfStoppedTask, stoppedTaskOf } from './stopped-task.ts';
 
@@ -12,7 +12,11 @@ const starting = new Set(['PROVISIONING', 'PENDING', 'ACTIVATING']);
 export function hasStopped(task: Task): boolean {
   const { lastStatus = '', containers = [] } = task;
   if (lastStatus === 'STOPPED' || lastStatus === 'DELETED') return true;
-  return lastStatus === 'DEPROVISIONING' && containers.every((one) => one.lastStatus === 'STOPPED');
+  // A container's end and why it ended need not be known at the same moment.
+  const saysWhy = (one: Container) => one.exitCode !== undefined || one.reason !== undefined;
+  return (
+    lastStatus === 'DEPROVISIONING' && containers.every((one) => one.lastStatus === 'STOPPED' && saysWhy(one))
+  );
 }
 
 /** The state of the builder in `task`, whose container is called `container`. */

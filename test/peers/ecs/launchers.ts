@@ -92,23 +92,21 @@ export function createDockerLauncher(options: {
   program?: string;
   environment: NodeJS.ProcessEnv;
   image?: string;
+  /** More of `docker run`, such as the capabilities that a task definition drops. */
+  runOptions?: readonly string[];
 }): Launcher {
-  const { program = '/usr/bin/docker' } = options;
+  const { program = '/usr/bin/docker', runOptions = [] } = options;
   const call = (...args: string[]) => promisify(execFile)(program, args, { env: options.environment });
   return async ({ id, environment, image, cpu, memoryMiB, printed }) => {
     const name = `sphere-task-${id}`;
     const variables = Object.keys(environment).flatMap((key) => ['--env', key]);
-    const limits = [
-      '--memory',
-      `${memoryMiB}m`,
-      '--memory-swap',
-      `${memoryMiB}m`,
-      '--cpu-shares',
-      String(cpu),
-    ];
+    const limits = ['--memory', `${memoryMiB}m`, '--memory-swap', `${memoryMiB}m`, '--cpu-shares', `${cpu}`];
     const child = spawn(
       program,
-      ['run', '--name', name, '--network', 'host', ...limits, ...variables, options.image ?? image],
+      [
+        ...['run', '--name', name, '--network', 'host'],
+        ...[...limits, ...variables, ...runOptions, options.image ?? image],
+      ],
       { stdio: ['ignore', 'pipe', 'pipe'], env: { ...options.environment, ...environment } },
     );
     const output = keepOutput(child, printed);
