@@ -139,6 +139,9 @@ describe('sphere server check', () => {
       'ok    redis',
       'ok    redis memory policy',
       'ok    AWS identity',
+      'ok    image in ECR',
+      'ok    Fargate Spot quota',
+      'ok    Fargate On-Demand quota',
       'ok    ECS settings',
       'ok    ECS cluster',
       'ok    ECS capacity providers',
@@ -153,9 +156,6 @@ describe('sphere server check', () => {
       'ok    builder image',
       'ok    secrets in the task',
       'ok    task log',
-      'ok    image in ECR',
-      'ok    Fargate Spot quota',
-      'ok    Fargate On-Demand quota',
       'ok    public address',
     ]);
   });
