@@ -60,10 +60,7 @@ async function open(
   const sites = createS3SiteStore(s3);
   const sweep = createS3Sweep(s3);
   const builds = createEcsRunner({
-    connection: {
-      region: config.region,
-      ...(config.ecs.endpoint === null ? {} : { endpoint: config.ecs.endpoint }),
-    },
+    connection: ecsConnection(config),
     settings: ecsSettings(config, id),
   });
   return openReplica(
@@ -127,7 +124,13 @@ const providers = {
   'spot-then-on-demand': ['FARGATE_SPOT', 'FARGATE'],
 } as const;
 
-function ecsSettings({ ecs, publicUrl }: HostedConfig, id: string): EcsSettings {
+/** Where ECS answers. */
+export function ecsConnection({ region, ecs: { endpoint } }: HostedConfig) {
+  return { region, ...(endpoint === null ? {} : { endpoint }) };
+}
+
+/** How build tasks are started; `id`: the plane's. */
+export function ecsSettings({ ecs, publicUrl }: HostedConfig, id: string): EcsSettings {
   return {
     plane: id,
     planeUrl: publicUrl,

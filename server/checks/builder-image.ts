@@ -11,7 +11,7 @@ export const contractLabel = 'sphere.contract';
 
 const name = 'image in ECR';
 const publish =
-  'Publish the builder image of this version and let the task definition name it: docs/operations.md says how.';
+  'Publish the builder image of this version (`scripts/publish-builder-image`), and let the task definition name it.';
 
 /** An image in ECR: https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html#registry_concepts */
 type EcrImage = { registryId: string; region: string; repositoryName: string; imageId: ImageId };

@@ -47,7 +47,7 @@ export function hostedChecks(config: HostedConfig, more: readonly NamedChecks[] 
       },
     );
   }
-  return [...checks, ...more, ...(ecsIsAws ? taskChecks(config) : []), publicUrl(config)];
+  return [...checks, ...(ecsIsAws ? taskChecks(config) : []), ...more, publicUrl(config)];
 }
 
 const quotas = (region: string) => new ServiceQuotasClient({ region, maxAttempts });

@@ -19,6 +19,8 @@ export type AwsAccount = {
   images: Record<string, object>;
   /** The content of blobs by digest. */
   blobs: Record<string, object>;
+  /** By name. */
+  clusters: Record<string, object>;
   /** By family. */
   taskDefinitions: Record<string, object>;
 };
@@ -52,6 +54,7 @@ export async function startAws(): Promise<AwsPeer> {
     defaultQuotas: {},
     images: {},
     blobs: {},
+    clusters: {},
     taskDefinitions: {},
     url: `http://127.0.0.1:${port}`,
     port,
@@ -176,6 +179,11 @@ const jsonAnswers: Record<string, (peer: AwsPeer, input: never) => Reply> = {
   },
   'ecr:GetDownloadUrlForLayer': (peer, { layerDigest }: { layerDigest: string }) =>
     json(200, { downloadUrl: `${peer.url}/blobs/${layerDigest}`, layerDigest }),
+  'ecs:DescribeClusters': (peer, { clusters }: { clusters: string[] }) =>
+    json(200, {
+      clusters: clusters.flatMap((name) => peer.clusters[name] ?? []),
+      failures: clusters.flatMap((arn) => (peer.clusters[arn] ? [] : [{ arn, reason: 'MISSING' }])),
+    }),
   'ecs:DescribeTaskDefinition': (peer, { taskDefinition }: { taskDefinition: string }) => {
     const found = peer.taskDefinitions[taskDefinition];
     if (found) return json(200, { taskDefinition: found });

@@ -1,5 +1,5 @@
 /** The hosted plane's configuration: what it takes, what it refuses, and that no secret is in what it says. */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -62,6 +62,12 @@ test('the least that a hosted plane needs gives it everything', () => {
     maxLogBytes: 200_000_000,
     trustedProxies: ['loopback'],
   });
+});
+
+test('the example of infra lacks nothing but the key', () => {
+  const lines = readFileSync('infra/plane.env.example', 'utf8').matchAll(/^([A-Z_]+)=(.*)$/gm);
+  const example = Object.fromEntries([...lines].map(([, name, value]) => [name, value]));
+  expect(() => readHostedConfig({ ...example, SPHERE_KEY: least.SPHERE_KEY })).not.toThrow();
 });
 
 const arn = (kind: string, name: string, region = 'eu-central-1', account = '123456789012') =>

@@ -72,6 +72,25 @@ describe('a check', () => {
   });
 });
 
+/** As it should be registered. */
+const taskDefinition = (image: string) => ({
+  family: 'sphere-builder',
+  revision: 1,
+  status: 'ACTIVE',
+  networkMode: 'awsvpc',
+  compatibilities: ['EC2', 'FARGATE'],
+  cpu: '1024',
+  memory: '2048',
+  executionRoleArn: 'arn:aws:iam::123456789012:role/sphere-execution',
+  containerDefinitions: [
+    {
+      name: 'builder',
+      image,
+      logConfiguration: { logDriver: 'awslogs', options: { mode: 'non-blocking' } },
+    },
+  ],
+});
+
 describe('sphere server check', () => {
   const check = (environment: Record<string, string | undefined>) => {
     const output = { busy() {}, idle() {} };
@@ -91,13 +110,11 @@ describe('sphere server check', () => {
     vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'secret');
     onTestFinished(() => void vi.unstubAllEnvs());
     const image = '123456789012.dkr.ecr.eu-central-1.amazonaws.com/sphere-builder:1';
-    aws.taskDefinitions['sphere-builder'] = {
-      cpu: '1024',
-      containerDefinitions: [{ name: 'builder', image }],
-    };
+    aws.clusters.sphere = { status: 'ACTIVE', capacityProviders: ['FARGATE', 'FARGATE_SPOT'] };
+    aws.taskDefinitions['sphere-builder'] = taskDefinition(image);
     aws.addImage('sphere-builder:1', { 'sphere.contract': String(builderContractVersion) }, 'amd64');
     aws.defaultQuotas = { 'L-36FBB829': 4000, 'L-3032A538': 4000 };
-    return {
+    const environment = {
       ...hostedTestEnvironment,
       DATABASE_URL: url,
       REDIS_URL: redis.url.replace('redis://', 'redis://:redis-secret@'),
@@ -106,10 +123,12 @@ describe('sphere server check', () => {
       SPHERE_S3_WEBSITE: 'http://{bucket}.localhost:9',
       SPHERE_PUBLIC_URL: `http://127.0.0.1:${await freePort()}`,
     };
+    return { aws, environment };
   }
 
   test('has a line for each, and passes when all do', async () => {
-    const result = await check(await rightEnvironment());
+    const { environment } = await rightEnvironment();
+    const result = await check(environment);
     expect(result).toMatchObject({ failed: false, json: { ok: true } });
     const lines = result?.text?.split('\n').map((line) => line.split(':')[0] ?? '');
     expect(lines?.filter((line) => !line.startsWith('      '))).toEqual([
@@ -123,12 +142,26 @@ describe('sphere server check', () => {
       'ok    image in ECR',
       'ok    Fargate Spot quota',
       'ok    Fargate On-Demand quota',
+      'ok    ECS settings',
+      'ok    ECS cluster',
+      'ok    ECS capacity providers',
+      'ok    task definition',
+      'ok    task role',
+      'ok    network mode',
+      'ok    Fargate',
+      'ok    task size',
+      'ok    platform',
+      'ok    execution role',
+      'ok    builder container',
+      'ok    builder image',
+      'ok    secrets in the task',
+      'ok    task log',
       'ok    public address',
     ]);
   });
 
   test('fails with what to do below each that does, and with no secret', async () => {
-    const environment = await rightEnvironment();
+    const { environment } = await rightEnvironment();
     const result = await check({
       ...environment,
       DATABASE_URL: await postgres.createDatabase(),
@@ -142,6 +175,15 @@ describe('sphere server check', () => {
       /^FAIL {2}image in ECR: ClientException.*\nFAIL.*\n {6}Set SPHERE_ECS_TASK_DEFINITION/m,
     );
     expect(JSON.stringify(result)).not.toMatch(/-secret|postgres-test-password/);
+  });
+
+  test('T21: fails for a task definition with a task role', async () => {
+    const { aws, environment } = await rightEnvironment();
+    const taskRoleArn = 'arn:aws:iam::123456789012:role/admin';
+    Object.assign(aws.taskDefinitions['sphere-builder'] ?? {}, { taskRoleArn });
+    const result = await check(environment);
+    expect(result?.failed).toBe(true);
+    expect(result?.text).toMatch(/^FAIL {2}task role: arn:.*role\/admin\n {6}.*without taskRoleArn/m);
   });
 
   test('of a wrong configuration is the list of what is wrong, with exit code 2', async () => {
