@@ -51,7 +51,7 @@ export const hostedEnvironment = {
   SPHERE_BUCKET_NAMES:
     'What the bucket of a site is called: `slug`; `prefix`, SPHERE_BUCKET_PREFIX and the slug; or `account-regional`, a name that no other account can take. Default: `slug`.',
   SPHERE_BUCKET_PREFIX:
-    'The beginning of the names of buckets, for `prefix` and `account-regional`, such as `acme-`.',
+    'The beginning of the names of buckets, such as `acme-` for `prefix` and `acme` for `account-regional`.',
   SPHERE_ARTIFACT_PREFIX:
     'The beginning of the names of the private buckets, one per region. Default: `sphere-artifacts`.',
   SPHERE_ECS_CLUSTER: 'The ECS cluster where builds run, by name or ARN.',
@@ -76,7 +76,7 @@ export const hostedEnvironment = {
   SPHERE_S3_ENDPOINT:
     'For a store that is S3-compatible and not AWS: where it answers, such as `https://s3.example.com`.',
   SPHERE_S3_WEBSITE:
-    'For such a store: the address of the website of a bucket, such as `http://{bucket}.web.example.com`.',
+    'For such a store: the address of the website of a bucket, such as `http://{bucket}.web.example.com`; `{region}` may stand in it, too.',
   SPHERE_S3_CONTENT_CHECK:
     'For such a store: the header by which it checks uploads itself, `x-amz-checksum-sha256` (the default) or `x-amz-content-sha256` (Ceph before version 18).',
   SPHERE_ECS_ENDPOINT: 'Where ECS answers, when it is not that of AWS: for tests.',

@@ -1,5 +1,6 @@
 /** What a hosted plane must know of AWS: regions, buckets, and where build tasks run. */
-import { type EnvironmentValues, either, quoted } from './environment-values.ts';
+import { knownRegions, regionFacts } from './adapters/s3/region-table.ts';
+import { address, type EnvironmentValues, either, nearest, quoted } from './environment-values.ts';
 
 export const bucketNames = ['slug', 'prefix', 'account-regional'] as const;
 export const contentChecks = ['x-amz-checksum-sha256', 'x-amz-content-sha256'] as const;
@@ -45,7 +46,7 @@ export function readAws(values: EnvironmentValues): AwsConfig {
     wants: 'the 12 digits of the AWS account that `aws sts get-caller-identity` shows, such as 123456789012',
   });
   const regions = values.list('SPHERE_REGIONS', {
-    fits: isRegion,
+    fits: values.text('SPHERE_S3_ENDPOINT') === undefined ? isRegion : mayBeRegion,
     most: 50,
     wants: 'regions of AWS separated by commas, the default first, such as eu-central-1,us-east-1',
     otherwise: [region],
@@ -59,18 +60,23 @@ export function readAws(values: EnvironmentValues): AwsConfig {
   };
 }
 
-const isRegion = (text: string) => /^[a-z]{2,4}(-[a-z]+){1,3}-\d{1,2}$/.test(text);
+/** T7: by the table. A store that is S3-compatible has regions of its own. */
+const isRegion = (text: string) => knownRegions.includes(text);
+const mayBeRegion = (text: string) => /^[a-z0-9-]{1,63}$/.test(text);
 
 function readRegion(values: EnvironmentValues): string {
-  const meant = values.text('AWS_DEFAULT_REGION');
+  const given = values.text('AWS_REGION');
+  const other = values.text('AWS_DEFAULT_REGION');
+  const meant = given === undefined ? null : nearest(given, knownRegions);
+  const example =
+    given === undefined && other !== undefined && isRegion(other)
+      ? `${other}, which AWS_DEFAULT_REGION is`
+      : null;
   return values.read('AWS_REGION', {
     parse: (text) => (isRegion(text) ? text : undefined),
-    wants: `the home region of the plane, such as ${meant !== undefined && isRegion(meant) ? `${meant}, which AWS_DEFAULT_REGION is` : 'eu-central-1'}`,
+    wants: `the home region of the plane, such as ${meant ?? example ?? 'eu-central-1'}`,
   });
 }
-
-/** Regions without account-regional names: https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html */
-const withoutAccountRegional = ['me-south-1', 'me-central-1'];
 
 function readS3(values: EnvironmentValues, regions: readonly string[]): AwsConfig['s3'] {
   const names = values.choice('SPHERE_BUCKET_NAMES', bucketNames, 'slug');
@@ -80,7 +86,7 @@ function readS3(values: EnvironmentValues, regions: readonly string[]): AwsConfi
       `SPHERE_BUCKET_PREFIX is ${quoted(prefix)}, and bucket names without SPHERE_BUCKET_NAMES have no prefix; set SPHERE_BUCKET_NAMES to prefix or account-regional, or unset SPHERE_BUCKET_PREFIX`,
     );
   }
-  const without = regions.filter((region) => withoutAccountRegional.includes(region));
+  const without = regions.filter((region) => isRegion(region) && !regionFacts(region).accountNames);
   if (names === 'account-regional' && without.length > 0) {
     values.problem(
       `SPHERE_BUCKET_NAMES is "account-regional", which ${either(without)} does not have; set it to prefix, or take the region out of SPHERE_REGIONS`,
@@ -91,12 +97,13 @@ function readS3(values: EnvironmentValues, regions: readonly string[]): AwsConfi
     bucketPrefix:
       names === 'prefix' || names === 'account-regional'
         ? values.read('SPHERE_BUCKET_PREFIX', {
-            parse: parseBucketPrefix(20),
-            wants: bucketPrefixWants(20, 'acme-'),
+            // With account-regional names a hyphen follows, with `prefix` nothing.
+            parse: parseBucketPrefix(20, names === 'prefix'),
+            wants: bucketPrefixWants(20, names === 'prefix' ? 'acme-' : 'acme'),
           })
         : null,
     artifactPrefix: values.read('SPHERE_ARTIFACT_PREFIX', {
-      parse: parseBucketPrefix(34),
+      parse: parseBucketPrefix(34, false),
       wants: bucketPrefixWants(34, 'sphere-artifacts'),
       otherwise: 'sphere-artifacts',
     }),
@@ -110,12 +117,15 @@ function readS3(values: EnvironmentValues, regions: readonly string[]): AwsConfi
  * T6: beginnings that S3 keeps for itself. The lengths leave room in 63 characters: for a slug behind `prefix`, for the
  * account and any region behind the artifact buckets' names.
  */
-const parseBucketPrefix = (most: number) => (text: string) =>
-  /^[a-z0-9][a-z0-9-]*$/.test(text) && text.length <= most && !/^(xn--|sthree-|amzn-s3-demo-)/.test(text)
+const parseBucketPrefix = (most: number, hyphenLast: boolean) => (text: string) =>
+  /^[a-z0-9][a-z0-9-]*$/.test(text) &&
+  text.length <= most &&
+  (hyphenLast || !text.endsWith('-')) &&
+  !/^(xn--|sthree-|amzn-s3-demo-)/.test(text)
     ? text
     : undefined;
 const bucketPrefixWants = (most: number, example: string) =>
-  `at most ${most} of a-z, 0-9 and hyphens that do not begin with xn--, sthree- or amzn-s3-demo-, such as ${example}`;
+  `at most ${most} of a-z, 0-9 and inner hyphens that do not begin with xn--, sthree- or amzn-s3-demo-, such as ${example}`;
 
 function readOrigin(values: EnvironmentValues, name: string, example: string): string | null {
   if (values.text(name) === undefined) return null;
@@ -126,19 +136,31 @@ function readOrigin(values: EnvironmentValues, name: string, example: string): s
         return undefined;
       return url.search === '' && url.hash === '' ? url.origin : undefined;
     },
+    show: address,
     wants: `an address without a path, such as ${example}, or unset it for AWS`,
   });
 }
 
+/** A store that is not AWS has websites where only its own configuration says. */
 function readWebsite(values: EnvironmentValues): string | null {
-  if (values.text('SPHERE_S3_WEBSITE') === undefined) return null;
+  const endpoint = values.text('SPHERE_S3_ENDPOINT');
+  if (values.text('SPHERE_S3_WEBSITE') === undefined && endpoint === undefined) return null;
+  if (endpoint === undefined) {
+    values.problem(
+      'SPHERE_S3_WEBSITE is set, and SPHERE_S3_ENDPOINT is not; set it, too, such as https://s3.example.com, or unset SPHERE_S3_WEBSITE for AWS',
+    );
+  }
   return values.read('SPHERE_S3_WEBSITE', {
     parse(text) {
-      const filled = text.replaceAll('{bucket}', 'a-bucket');
+      const filled = text.replaceAll('{bucket}', 'a-bucket').replaceAll('{region}', 'a-region');
       const right =
-        filled !== text && !/[{}]/.test(filled) && /^https?:\/\//.test(text) && URL.canParse(filled);
+        text.includes('{bucket}') &&
+        !/[{}]/.test(filled) &&
+        /^https?:\/\//.test(text) &&
+        URL.canParse(filled);
       return right ? text : undefined;
     },
+    show: address,
     wants: 'an address with {bucket} in it, such as http://{bucket}.web.example.com, or unset it for AWS',
   });
 }

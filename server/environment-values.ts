@@ -53,6 +53,9 @@ export function withoutPassword(text: string): string {
   return quoted(`${scheme}${rest.includes('@') ? '***@' : ''}${host}`);
 }
 
+/** What a problem shows of an address that should hold no password, in case that it does. */
+export const address = (text: string) => (text.includes('@') ? withoutPassword(text) : quoted(text));
+
 /** `a, b or c` */
 export function either(values: readonly string[]): string {
   const last = values.at(-1) ?? '';

@@ -10,6 +10,7 @@ import {
 import { SphereError } from '../contract/errors.ts';
 import { type AwsConfig, readAws } from './aws-config.ts';
 import {
+  address,
   createEnvironmentValues,
   type EnvironmentValues,
   nearest,
@@ -57,7 +58,7 @@ export function readHostedConfig(environment: NodeJS.ProcessEnv): HostedConfig {
     builds: values.choice('SPHERE_BUILDS', ['ecs']),
     publicUrl: values.read('SPHERE_PUBLIC_URL', {
       parse: parsePublicUrl,
-      show: withoutPassword,
+      show: address,
       wants:
         'an https address without a path (http for this machine alone), such as https://sphere.example.com',
     }),
@@ -145,8 +146,8 @@ function parseListen(text: string): { host: string; port: number } | undefined {
 
 function isProxy(text: string): boolean {
   if (['loopback', 'linklocal', 'uniquelocal'].includes(text)) return true;
-  const [address = '', bits, ...more] = text.split('/');
-  const family = isIP(address);
+  const [host = '', bits, ...more] = text.split('/');
+  const family = isIP(host);
   if (family === 0 || more.length > 0) return false;
   return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
 }

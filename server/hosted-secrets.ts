@@ -22,6 +22,12 @@ export function readKey(values: EnvironmentValues): Buffer {
 
 /** Undefined after a problem. */
 function readKeyFile(values: EnvironmentValues, file: string): Buffer | undefined {
+  if (parseKey(file)) {
+    values.problem(
+      'SPHERE_KEY_FILE is a key and not the name of a file (not shown); set SPHERE_KEY to it, or SPHERE_KEY_FILE to a file that holds it, such as /etc/sphere/key',
+    );
+    return undefined;
+  }
   const wrong = (what: string) => values.problem(`SPHERE_KEY_FILE is ${quoted(file)}, ${what}`);
   try {
     const mode = statSync(file).mode & 0o777;

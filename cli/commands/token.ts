@@ -117,9 +117,7 @@ async function asAdmin<T>({ environment }: Context, call: (api: Api) => Promise<
   try {
     return await call(api);
   } catch (error) {
-    const refused =
-      error instanceof SphereError && (error.code === 'NOT_SIGNED_IN' || error.code === 'NOT_ALLOWED');
-    if (!refused) throw error;
+    if (!(error instanceof SphereError) || error.code !== 'NOT_SIGNED_IN') throw error;
     throw new SphereError(error.code, `The plane refuses SPHERE_TOKEN: ${error.message}.`, {
       hint: 'Set SPHERE_TOKEN to the admin token of the plane: its SPHERE_ADMIN_TOKEN, or what its first start printed.',
       requestId: error.requestId,

@@ -25,7 +25,14 @@ export async function checkBuilderImage(
   const image = parseImage(task.image);
   if (image === null) {
     const seen = `${task.image} is not in ECR, and was not looked at`;
-    return [{ name, ok: true, seen, fix: `Elsewhere, pulls may be limited (T23). ${publish}` }];
+    return [
+      {
+        name,
+        ok: true,
+        seen,
+        fix: `Other registries may limit how often it is pulled, and each build pulls it. ${publish}`,
+      },
+    ];
   }
   let action = 'ecr:BatchGetImage';
   try {

@@ -22,9 +22,9 @@ const maxAttempts = 2;
 
 /**
  * The checks of `config`, for `runChecks`. What SPHERE_S3_ENDPOINT and SPHERE_ECS_ENDPOINT take the place of is not looked
- * at: other stores have no such thing.
+ * at: other stores have no such thing. `more`: the checks of adapters.
  */
-export function hostedChecks(config: HostedConfig): NamedChecks[] {
+export function hostedChecks(config: HostedConfig, more: readonly NamedChecks[] = []): NamedChecks[] {
   const { region, accountId } = config;
   const ecsIsAws = config.ecs.endpoint === null;
   const s3IsAws = config.s3.endpoint === null;
@@ -47,7 +47,7 @@ export function hostedChecks(config: HostedConfig): NamedChecks[] {
       },
     );
   }
-  return ecsIsAws ? [...checks, ...taskChecks(config), publicUrl(config)] : [...checks, publicUrl(config)];
+  return [...checks, ...more, ...(ecsIsAws ? taskChecks(config) : []), publicUrl(config)];
 }
 
 const quotas = (region: string) => new ServiceQuotasClient({ region, maxAttempts });

@@ -11,7 +11,7 @@ export type PostgresOptions = {
   /** The most connections of this process. */
   connections: number;
   /** Told of connections that broke while nobody used them. */
-  report: (message: string, error: unknown) => void;
+  report: (message: string) => void;
 };
 
 /** A statement that takes longer has met a lock that nobody gives back, or a database that is not coming back. */
@@ -37,7 +37,7 @@ export async function openPostgresDatabase(options: PostgresOptions): Promise<Da
     application_name: 'sphere',
   });
   // A connection that breaks while it is idle is replaced: without a listener it would end the process.
-  pool.on('error', (error) => options.report('a connection to the database broke', error));
+  pool.on('error', (error) => options.report(`a connection to the database broke: ${error.message}`));
   const database = createDatabase(() => new PostgresDialect({ pool }));
   try {
     await checkVersion(pool);

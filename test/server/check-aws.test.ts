@@ -226,7 +226,7 @@ describe('the image of the builder', () => {
   test('T23: outside of ECR is not looked at, and said', async () => {
     expect(await look('docker.io/acme/builder:1')).toMatchObject({
       ok: true,
-      fix: expect.stringContaining('T23'),
+      fix: expect.stringContaining('limit how often'),
     });
     expect(aws.calls).toEqual([]);
   });

@@ -42,6 +42,7 @@ test('the least that a hosted plane needs gives it everything', () => {
       artifactPrefix: 'sphere-artifacts',
       endpoint: null,
       website: null,
+      contentCheck: 'x-amz-checksum-sha256',
     },
     ecs: {
       cluster: 'sphere',
@@ -118,6 +119,15 @@ describe('takes', () => {
         SPHERE_S3_WEBSITE: 'http://{bucket}.web.localhost:7480',
       },
       { s3: { endpoint: 'http://127.0.0.1:7480', website: 'http://{bucket}.web.localhost:7480' } },
+    ],
+    [
+      'regions of an S3-compatible store',
+      {
+        SPHERE_S3_ENDPOINT: 'http://s3',
+        SPHERE_S3_WEBSITE: 'http://{bucket}.{region}.web',
+        SPHERE_REGIONS: 'here,there',
+      },
+      { regions: ['here', 'there'] },
     ],
     ['a database behind a socket', { DATABASE_URL: 'postgres:///sphere?host=/run/postgresql' }, {}],
     [
@@ -198,8 +208,15 @@ describe('refuses, in one line that says what it is and what to set,', () => {
     ['SPHERE_LEASE_SECONDS', '4', /from 5 to 300, such as 30$/],
     ['SPHERE_MAX_LOG_BYTES', '10', /a whole number/],
     ['SPHERE_TRUSTED_PROXIES', '10.0.0.0/33', /such as loopback,10\.0\.0\.0\/8$/],
-    ['SPHERE_S3_ENDPOINT', 'minio', /set it to an address .* or unset it for AWS$/],
-    ['SPHERE_S3_WEBSITE', 'http://web.example.com', /with \{bucket\} in it/],
+
+    [
+      'SPHERE_S3_ENDPOINT',
+      'http://s3.example.com',
+      /^SPHERE_S3_WEBSITE is not set; set it to an address with \{bucket\}/,
+    ],
+    ['SPHERE_S3_WEBSITE', 'http://{bucket}.example.com', /SPHERE_S3_ENDPOINT is not; set it, too/],
+    ['AWS_REGION', 'eu-centrl-1', /is "eu-centrl-1"; set it to .* such as eu-central-1$/],
+    ['SPHERE_S3_CONTENT_CHECK', 'sha256', /set it to x-amz-checksum-sha256 or x-amz-content-sha256/],
     ['SPHERE_ECS_ENDPOINT', 'ftp://x', /set it to an address/],
     ['SPHERE_ECS_SUBNET', 'subnet-1', /is a name that Sphere does not know; set SPHERE_ECS_SUBNETS instead/],
     ['SPHERE_DATABASE_CONECTIONS', '5', /set SPHERE_DATABASE_CONNECTIONS instead/],
@@ -256,6 +273,7 @@ test('every value of the table is wrong in some way that is said', () => {
 });
 
 describe('no secret is in what it says:', () => {
+  const secretKey = `s3cret${'A'.repeat(37)}`;
   test.each<[string, Change]>([
     ['an address of another kind', { DATABASE_URL: 'mysql://sphere:s3cret@db/sphere' }],
     ['a password with what should be escaped', { DATABASE_URL: 'postgres://sphere:a/s3cret#@x@db/sphere' }],
@@ -266,6 +284,11 @@ describe('no secret is in what it says:', () => {
       'a user and password in the public address',
       { SPHERE_PUBLIC_URL: 'https://me:s3cret@sphere.example.com' },
     ],
+    [
+      'a password for a store',
+      { SPHERE_S3_ENDPOINT: 'https://me:s3cret@s3', SPHERE_S3_WEBSITE: 'http://{bucket}.web' },
+    ],
+    ['a key where the name of its file should be', { SPHERE_KEY: undefined, SPHERE_KEY_FILE: secretKey }],
     ['a key that is too short', { SPHERE_KEY: 's3cret' }],
     ['an admin token that is too short', { SPHERE_ADMIN_TOKEN: 's3cret' }],
   ])('%s', (_what, change) => {

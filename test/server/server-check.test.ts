@@ -103,6 +103,7 @@ describe('sphere server check', () => {
       REDIS_URL: redis.url.replace('redis://', 'redis://:redis-secret@'),
       // Nobody resolves a bucket's or an account's name in front of this one.
       SPHERE_S3_ENDPOINT: 'http://127.0.0.1:9',
+      SPHERE_S3_WEBSITE: 'http://{bucket}.localhost:9',
       SPHERE_PUBLIC_URL: `http://127.0.0.1:${await freePort()}`,
     };
   }

@@ -56,6 +56,8 @@ export function openRedis(options: RedisConnectionOptions): RedisConnection {
     connectTimeout: connectMs,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
+    // Otherwise a command that was underway when the connection broke is never settled (ioredis 6.0).
+    maxRetriesPerRequest: 0,
     // A refused login would be repeated for ever otherwise.
     retryStrategy: (times: number) =>
       refused === null ? Math.min(50 * 2 ** Math.min(times, 6), 2_000) : null,
@@ -118,8 +120,11 @@ export function openRedis(options: RedisConnectionOptions): RedisConnection {
         if (refusals.test(message)) refused = message;
         else if (!passingReplies.test(message)) throw error;
       } else if (redis.status === 'ready') {
-        // Connected, and without an answer: made anew, so that the next caller need not wait as long.
+        // Connected, and without an answer: made anew, so that the next caller need not wait as long. A Redis that is
+        // stopped does not take part in a farewell.
         redis.disconnect(true);
+        redis.stream.destroy();
+        isAway();
       }
       throw failure(error);
     }
@@ -148,6 +153,7 @@ export function openRedis(options: RedisConnectionOptions): RedisConnection {
       closed = true;
       closing.abort();
       redis.disconnect();
+      redis.stream?.destroy();
     },
   };
 }

@@ -6,6 +6,7 @@
  * store is away, lines stay in Redis.
  */
 import { randomUUID } from 'node:crypto';
+import { within } from '../within.ts';
 import type { RedisConnection } from './connection.ts';
 import { numberBodies } from './log-pieces.ts';
 import { type Entry, keysOf, type LogState, logScripts, unclosedKey } from './log-scripts.ts';
@@ -14,6 +15,8 @@ import type { LogSegments } from './log-segments.ts';
 export type LogClosing = {
   /** Closes what is due, or ripe. Resolves when that is done, or cannot be done now; never rejects. */
   close(deployment: string): Promise<void>;
+  /** Resolves when a closing of this log that runs is done, or has run for too long to be waited for. */
+  keepUp(deployment: string): Promise<void>;
   /** What this process waits for; null when the artifact store takes what it gets. */
   waitingFor(): string | null;
   stop(): Promise<void>;
@@ -31,12 +34,14 @@ export type LogClosingOptions = {
   sweepMs?: number;
 };
 
+/** A builder that prints faster than parts can be closed waits for so long; not for a store that is away. */
+const keepUpMs = 2_000;
 /** Of the logs that are due, so many are looked at in one sweep. */
 const sweptAtOnce = 64;
 
 export function createLogClosing(options: LogClosingOptions): LogClosing {
   const { connection, segments, segmentBytes, report, lockMs = 30_000, sweepMs = 10_000 } = options;
-  const underway = new Map<string, Promise<void>>();
+  const underway = new Map<string, { done: Promise<void>; since: number }>();
   let failedAt: number | null = null;
 
   /** Stores one segment. False when there is nothing to do (any more). */
@@ -49,7 +54,7 @@ export function createLogClosing(options: LogClosingOptions): LogClosing {
     if (due <= closed && !end && open < segmentBytes) return false;
     const segment = planSegment(JSON.parse(closedState) as LogState, entries, end && all === 1);
     if (segment === null) return false;
-    await segments.put(deployment, segment);
+    await segments.put(deployment, segment).then(works, fails);
     const { last } = segment.state;
     const values = [
       epoch,
@@ -78,9 +83,8 @@ export function createLogClosing(options: LogClosingOptions): LogClosing {
     try {
       do while (await closePart(deployment));
       while ((await release(1)) === 0);
-      works();
-    } catch (error) {
-      fails(error);
+    } catch {
+      // Redis is away, which is said elsewhere, or the artifact store; what is due stays noted.
       await release(0).catch(() => {});
     }
   }
@@ -89,21 +93,21 @@ export function createLogClosing(options: LogClosingOptions): LogClosing {
     if (failedAt !== null) report('closed parts of logs can be stored again');
     failedAt = null;
   };
-  const fails = (error: unknown) => {
-    if (connection.closed || connection.waitingFor() !== null) return;
+  const fails = (error: unknown): never => {
     if (failedAt === null)
       report('closed parts of logs cannot be stored; they stay in Redis until then', error);
     failedAt = performance.now();
+    throw error;
   };
 
   function close(deployment: string): Promise<void> {
     const running = underway.get(deployment);
-    if (running) return running;
-    const closing = closeLocked(deployment)
+    if (running) return running.done;
+    const done = closeLocked(deployment)
       .catch(() => {})
       .finally(() => underway.delete(deployment));
-    underway.set(deployment, closing);
-    return closing;
+    underway.set(deployment, { done, since: performance.now() });
+    return done;
   }
 
   async function sweep(): Promise<void> {
@@ -126,10 +130,16 @@ export function createLogClosing(options: LogClosingOptions): LogClosing {
     close: async (deployment) => {
       if (!resting()) await close(deployment);
     },
+    async keepUp(deployment) {
+      const running = underway.get(deployment);
+      if (running === undefined) return;
+      const left = keepUpMs - (performance.now() - running.since);
+      if (left > 0) await within(left, running.done).catch(() => {});
+    },
     waitingFor: () => (failedAt === null ? null : 'the artifact store, to store closed parts of logs'),
     async stop() {
       clearInterval(timer);
-      await Promise.all([sweeping, ...underway.values()]);
+      await Promise.all([sweeping, ...[...underway.values()].map(({ done }) => done)]);
     },
   };
 }

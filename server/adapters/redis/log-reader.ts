@@ -7,14 +7,15 @@ import type { Redis } from 'ioredis';
 import type { RedisConnection } from './connection.ts';
 import { numberBodies, type Piece } from './log-pieces.ts';
 import { type Entry, keysOf } from './log-scripts.ts';
-import { createTail, endTail, growTail, startTail, type Tail } from './log-tail.ts';
+import { createTail, endTail, forgetTail, growTail, skipTail, startTail, type Tail } from './log-tail.ts';
 
 export type LogReader = {
   watch(deployment: string, changed: () => void): () => void;
   tailOf(deployment: string): Tail | undefined;
   /** What this replica has appended itself; it need not come back from Redis first. */
   appended(deployment: string, piece: Piece): void;
-  ended(deployment: string): void;
+  /** The log has ended with line `last`. */
+  ended(deployment: string, last: number): void;
   forget(deployment: string): void;
   close(): Promise<void>;
 };
@@ -71,11 +72,18 @@ export function createLogReader(connection: RedisConnection): LogReader {
       const [error, state] = answers[index] as [Error | null, [string | null, string | null]];
       if (error) throw error;
       const last = Number(state[0] ?? 0);
+      // Behind what has been seen, when Redis has lost lines: they come again, with the same numbers.
       const known = log.tail.from === null ? last : Math.min(log.tail.last, last);
       log.cursor = `${known}-0`;
-      if (state[0] === null) continue;
+      if (state[0] === null) {
+        // Ended long ago, or lost: whoever follows looks in the closed segments.
+        const knew = log.tail.from !== null;
+        forgetTail(log.tail);
+        if (knew) wake(log);
+        continue;
+      }
       const missed = startTail(log.tail, last);
-      const ended = state[1] === '1' && endTail(log.tail);
+      const ended = state[1] === '1' && endTail(log.tail, last);
       if (missed || ended) wake(log);
     }
   }
@@ -86,16 +94,21 @@ export function createLogReader(connection: RedisConnection): LogReader {
     if (log === undefined) return;
     let news = false;
     for (const [id, values] of entries) {
+      const last = Number.parseInt(id, 10);
       log.cursor = id;
-      if (values[0] === 'e') news = endTail(log.tail) || news;
-      else if (Number.parseInt(id, 10) > log.tail.last || log.tail.from === null) {
+      if (values[0] === 'f') {
+        if (log.tail.from !== null && last <= log.tail.last) continue;
         news = growTail(log.tail, numberBodies(Number(values[1]), values[7] as string)) || news;
+      } else {
+        news = skipTail(log.tail, last) || news;
+        if (values[0] === 'e') news = endTail(log.tail, last) || news;
       }
     }
     if (news) wake(log);
   }
 
   async function round(reader: Redis): Promise<void> {
+    if (reader.status !== 'ready') return waitFor(reader);
     clientId ??= await reader.client('ID');
     const all = performance.now() - lookedAt > lookAgainMs;
     if (all) lookedAt = performance.now();
@@ -121,6 +134,17 @@ export function createLogReader(connection: RedisConnection): LogReader {
       reading = null;
     }
     await delay(gatherMs);
+  }
+
+  /** Waits until `reader` is connected, or for a while. */
+  async function waitFor(reader: Redis): Promise<void> {
+    lookedAt = 0;
+    const gone = new AbortController();
+    await Promise.race([
+      new Promise<void>((resolve) => reader.once('ready', resolve)),
+      delay(retryMs, undefined, { signal: gone.signal }),
+    ]);
+    gone.abort();
   }
 
   async function run(): Promise<void> {
@@ -177,13 +201,14 @@ export function createLogReader(connection: RedisConnection): LogReader {
       if (from !== null && piece.first > last + 1) return;
       if (growTail(log.tail, piece)) wake(log);
     },
-    ended(deployment) {
+    ended(deployment, last) {
       const log = logs.get(deployment);
-      if (log && endTail(log.tail)) wake(log);
+      if (log && endTail(log.tail, last)) wake(log);
     },
     forget: (deployment) => void logs.delete(deployment),
     async close() {
       redis?.disconnect();
+      redis?.stream?.destroy();
       await loop;
     },
   };

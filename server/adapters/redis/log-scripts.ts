@@ -1,8 +1,8 @@
 /**
  * The log in Redis: its keys, and every change of it as one script, which Redis runs as one step.
  *
- * Of a deployment there are a stream (one entry per batch, with the id `<last seq>-0`, and `<last seq>-1` for the end of
- * the log), a hash with the state, and while a segment is closed a lock. All carry the deployment as hash tag. The set
+ * Of a deployment there are a stream (one entry per batch, with the id `<last seq>-0`; `-1` says that all up to there has
+ * been closed, `-2` that the log has ended), a hash with the state, and while a segment is closed a lock. All carry the deployment as hash tag. The set
  * `unclosed` is the plane's: the logs of which something is due to be closed.
  */
 import { createHash } from 'node:crypto';
@@ -106,13 +106,13 @@ redis.call('SADD', KEYS[3], ARGV[5])
 return {'stored', last + lines}
 `);
 
-const end = script<['missing'] | ['known', closed: number] | ['stored', last: number]>(`${adopt}
+const end = script<['missing'] | ['known' | 'stored', last: number]>(`${adopt}
 adopt(ARGV[1], ARGV[2])
-local was = redis.call('HMGET', state, 'last', 'ended', 'endClosed')
+local was = redis.call('HMGET', state, 'last', 'ended')
 if not was[1] then return {'missing'} end
-if was[2] == '1' then return {'known', tonumber(was[3] or '0')} end
 local last = tonumber(was[1])
-redis.call('XADD', stream, string.format('%.0f-1', last), 'e', 1)
+if was[2] == '1' then return {'known', last} end
+redis.call('XADD', stream, string.format('%.0f-2', last), 'e', 1)
 redis.call('EXPIRE', stream, ${openSeconds})
 redis.call('HSET', state, 'ended', 1, 'due', last)
 redis.call('SADD', KEYS[3], ARGV[3])
@@ -178,7 +178,7 @@ return {was[1], tonumber(was[2]), was[3], tonumber(was[4]), tonumber(was[5]), to
 const markClosed = script<number>(`
 local stream, state = KEYS[1], KEYS[2]
 local epoch, before, last, bytes, closedState, ended = unpack(ARGV, 1, 6)
-local was = redis.call('HMGET', state, 'epoch', 'closed')
+local was = redis.call('HMGET', state, 'epoch', 'closed', 'last', 'ended')
 if was[1] ~= epoch or was[2] ~= before then return 0 end
 redis.call('HSET', state, 'closed', last, 'closedState', closedState)
 redis.call('HINCRBY', state, 'open', -tonumber(bytes))
@@ -190,6 +190,8 @@ if ended == '1' then
   redis.call('EXPIRE', state, ${endedSeconds})
   redis.call('EXPIRE', stream, ${endedSeconds})
 else
+  -- Who has not read the newest entry yet would not notice that it is gone.
+  if was[3] == last and was[4] == '0' then redis.call('XADD', stream, last .. '-1', 'c', 1) end
   redis.call('XTRIM', stream, 'MINID', last .. '-1')
 end
 return 1

@@ -8,13 +8,13 @@
  * batch does not follow: a Redis that was restarted, or failed over to a replica that lacked the last writes, is behind.
  */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { RedisOptions } from 'ioredis';
 import type { LogAnswer } from '../../../contract/builder-api.ts';
 import { SphereError } from '../../../contract/errors.ts';
 import type { LogBatch, NewLine } from '../../../contract/logs.ts';
 import type { ArtifactStore, LogStore } from '../../ports.ts';
 import { fullLine } from '../full-log.ts';
+import { within } from '../within.ts';
 import { openRedis } from './connection.ts';
 import { createLogClosing } from './log-closing.ts';
 import { batchFrom, encodeBodies, numberBodies } from './log-pieces.ts';
@@ -139,9 +139,8 @@ export function createRedisLogStore(options: RedisLogStoreOptions): RedisLogStor
         const [, last, kept, open] = reply;
         if (lines.length > 0) reader.appended(deployment, numberBodies(last - lines.length + 1, bodies));
         if (open >= segmentBytes) {
-          const closed = closing.close(deployment);
-          // A builder that prints faster than parts can be closed waits for them; not for a store that is away.
-          if (open >= 2 * segmentBytes) await within(artifactsMs, closed).catch(() => {});
+          void closing.close(deployment);
+          if (open >= 2 * segmentBytes) await closing.keepUp(deployment);
         }
         return { last, full: false, kept };
       }
@@ -179,7 +178,7 @@ export function createRedisLogStore(options: RedisLogStoreOptions): RedisLogStor
         ),
       ),
     );
-    reader.ended(deployment);
+    if (reply[0] !== 'missing') reader.ended(deployment, reply[1]);
     if (reply[0] === 'stored') await within(artifactsMs, closing.close(deployment)).catch(() => {});
   }
 
@@ -237,7 +236,7 @@ export function createRedisLogStore(options: RedisLogStoreOptions): RedisLogStor
     const kept = await readOnce(deployment, after, maxBytes);
     if (kept.batch || kept.ended || tail === undefined) return kept;
     // Something may have arrived while it was read.
-    if (tail.from === null) tail.answered = Math.min(tail.answered, kept.last);
+    if (tail.from === null) tail.answered = Math.min(tail.answered ?? kept.last, kept.last);
     return readTail(tail, after, maxBytes) ?? kept;
   }
 
@@ -269,18 +268,4 @@ export function createRedisLogStore(options: RedisLogStoreOptions): RedisLogStor
       await reader.close();
     },
   };
-}
-
-/** `promise`, for `ms` at most. */
-async function within<T>(ms: number, promise: Promise<T>): Promise<T> {
-  const gone = new AbortController();
-  const late = delay(ms, undefined, { signal: gone.signal }).then(() => {
-    throw new Error(`nothing came of it for ${ms / 1000} s`);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    gone.abort();
-    late.catch(() => {});
-  }
 }

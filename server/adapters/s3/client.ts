@@ -50,8 +50,10 @@ export function createS3(options: S3Options): S3 {
 
 function clientConfiguration(options: S3Options, region: string): S3ClientConfig {
   const agent = { keepAlive: true, maxSockets: concurrency * 2 };
+  const { compatible } = options;
   return {
-    region,
+    // The SDK adds every other region to CreateBucket as LocationConstraint, whatever it is given.
+    region: compatible && !compatible.locationConstraint ? 'us-east-1' : region,
     // Ours: the SDK's stops after three tries, and draws on one budget for all requests of the client.
     maxAttempts: 1,
     // By default uploads are streamed with a checksum at their end, which stores other than AWS answer with 411.
@@ -67,8 +69,8 @@ function clientConfiguration(options: S3Options, region: string): S3ClientConfig
       socketAcquisitionWarningTimeout: 600_000,
     },
     ...(options.credentials ? { credentials: options.credentials } : {}),
-    ...(options.compatible
-      ? { endpoint: options.compatible.endpoint, forcePathStyle: options.compatible.forcePathStyle }
+    ...(compatible
+      ? { endpoint: compatible.endpoint, forcePathStyle: compatible.forcePathStyle }
       : { endpoint: `https://${regionFacts(region).apiHost}` }),
   };
 }

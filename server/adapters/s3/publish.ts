@@ -1,9 +1,7 @@
 /** Carries out the publication of a site: reads the history, plans, and writes with many requests at once. */
+import { setMaxListeners } from 'node:events';
 import {
-  CopyObjectCommand,
-  type CopyObjectCommandInput,
   PutBucketWebsiteCommand,
-  PutObjectCommand,
   type RoutingRule as S3RoutingRule,
   type WebsiteConfiguration,
 } from '@aws-sdk/client-s3';
@@ -16,6 +14,7 @@ import { removeKeys } from './artifacts.ts';
 import { concurrency, type S3 } from './client.ts';
 import { type Footprint, readFootprint, writeFootprint } from './footprint.ts';
 import type { Manifests } from './manifests.ts';
+import type { ObjectWriter } from './object-writer.ts';
 import {
   planSitePublication,
   type SiteHistory,
@@ -23,7 +22,7 @@ import {
   type Write,
 } from './publication-plan.ts';
 import { nameOf } from './retry.ts';
-import type { SiteObject, Website } from './site-objects.ts';
+import type { Website } from './site-objects.ts';
 import type { RoutingRule } from './site-redirects.ts';
 
 /** Where a publication reads from and writes to. */
@@ -32,6 +31,7 @@ export type Places = {
   artifactBucket: string;
   artifacts: ArtifactStore;
   manifests: Manifests;
+  writer: ObjectWriter;
 };
 
 /** Makes the bucket serve `publication.deployment`. Stops at once and throws when the signal is aborted. */
@@ -94,8 +94,19 @@ async function carryOut(
   plan: SitePublicationPlan,
   signal: AbortSignal,
 ): Promise<void> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  // Every request listens to it, and more than ten listeners look like a leak to Node.
+  setMaxListeners(0, either);
   for (const { writes } of plan.writes) {
-    await forEachBounded(writes, concurrency, (write) => writeObject(s3, places, site, write, signal));
+    await forEachBounded(writes, concurrency, async (write) => {
+      try {
+        await writeObject(places.writer, places, site, write, either);
+      } catch (error) {
+        stop.abort(error);
+        throw error;
+      }
+    });
   }
   const { website } = plan;
   if (website !== null) {
@@ -117,30 +128,15 @@ async function carryOut(
 }
 
 async function writeObject(
-  s3: S3,
+  writer: ObjectWriter,
   places: Places,
-  site: Site,
+  { project, region }: Site,
   { key, object }: Write,
   signal: AbortSignal,
 ): Promise<void> {
-  if (object.kind === 'redirect') {
-    const put = new PutObjectCommand({
-      Bucket: places.bucket,
-      Key: key,
-      Body: Buffer.alloc(0),
-      WebsiteRedirectLocation: object.location,
-      ...s3.owner,
-    });
-    await s3.call(site.region, (client, options) => client.send(put, options), signal);
-    return;
-  }
-  const input = copyInput(s3, places, site.project, key, object);
+  const { bucket, artifactBucket } = places;
   try {
-    await s3.call(
-      site.region,
-      (client, options) => client.send(new CopyObjectCommand(input), options),
-      signal,
-    );
+    await writer.write({ project, region, bucket, artifactBucket, key, object }, signal);
   } catch (error) {
     if (nameOf(error) !== 'NoSuchKey') throw error;
     throw new SphereError('PUBLISH_FAILED', `The content of ${key} is not there any more.`, {
@@ -148,28 +144,6 @@ async function writeObject(
       cause: error,
     });
   }
-}
-
-/** What CopyObject is sent. The headers of the blob are replaced: it has none of its own. */
-export function copyInput(
-  s3: Pick<S3, 'owner'>,
-  { bucket, artifactBucket }: Pick<Places, 'bucket' | 'artifactBucket'>,
-  project: string,
-  key: string,
-  { blob, headers }: Extract<SiteObject, { kind: 'file' }>,
-): CopyObjectCommandInput {
-  return {
-    Bucket: bucket,
-    Key: key,
-    CopySource: `${artifactBucket}/${artifactKeys.blob(project, blob)}`,
-    MetadataDirective: 'REPLACE',
-    ContentType: headers.contentType,
-    CacheControl: headers.cacheControl,
-    ...(headers.contentDisposition === undefined ? {} : { ContentDisposition: headers.contentDisposition }),
-    ...(headers.contentLanguage === undefined ? {} : { ContentLanguage: headers.contentLanguage }),
-    ...s3.owner,
-    ExpectedSourceBucketOwner: s3.owner.ExpectedBucketOwner,
-  };
 }
 
 /** `website` in S3's words. */

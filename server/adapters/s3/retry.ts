@@ -44,7 +44,8 @@ export function isPassing(error: unknown): boolean {
 
 function isConnectionFailure(error: unknown): boolean {
   const { code, syscall, message = '' } = error as NodeJS.ErrnoException;
-  if (syscall !== undefined || (code !== undefined && /^(E[A-Z]+|HPE_.*)$/.test(code))) return true;
+  if (syscall !== undefined || (code !== undefined && /^(?:E[A-Z]+|HPE_.*|UND_ERR_.*)$/.test(code)))
+    return true;
   // An answer that was cut: the SDK could not read its end.
   return /socket hang up|aborted|premature|Unexpected (?:end|EOF)/i.test(message);
 }

@@ -44,7 +44,7 @@ export function shortcomingsOf(manifest: Manifest, address: string): string[] {
   );
   say(
     tooLong.length > 0,
-    `${tooLong.length} files are left out, because their paths have more than 1,024 bytes: ${list(tooLong.map((path) => `${path.slice(0, 60)}…`))}.`,
+    `${tooLong.length === 1 ? '1 file is' : `${tooLong.length} files are`} left out, for paths of more than 1,024 bytes: ${list(tooLong.map((path) => `${path.slice(0, 60)}…`))}.`,
   );
   return sentences;
 }

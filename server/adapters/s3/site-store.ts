@@ -12,6 +12,7 @@ import { siteBucketName } from './bucket-name.ts';
 import { createS3 } from './client.ts';
 import { readFootprint } from './footprint.ts';
 import { createManifests } from './manifests.ts';
+import { createObjectWriter } from './object-writer.ts';
 import type { S3Options } from './options.ts';
 import { keysOfHistory } from './publication-plan.ts';
 import { type Places, publishSite, readHistory } from './publish.ts';
@@ -39,6 +40,7 @@ export function createS3SiteStore(options: S3Options): S3SiteStore {
   const artifactBuckets = createArtifactBuckets(s3);
   const artifactsOf = (region: string) => artifactStore(s3, artifactBuckets, region);
   const manifests = createManifests(artifactsOf);
+  const writer = createObjectWriter(s3);
   const bucketOf = (site: Site) => siteBucketName(options.bucketNames, site, options.accountId);
   const siteBuckets = createSiteBuckets(s3, artifactBuckets, bucketOf);
   const address = (site: Site) => websiteAddress(options, site.region, bucketOf(site));
@@ -47,6 +49,7 @@ export function createS3SiteStore(options: S3Options): S3SiteStore {
     artifactBucket: await artifactBuckets(site.region),
     artifacts: artifactsOf(site.region),
     manifests,
+    writer,
   });
 
   return {
@@ -113,8 +116,9 @@ export function websiteAddress(
   region: string,
   bucket: string,
 ): string {
-  if (!compatible) return `http://${bucket}.${regionFacts(region).websiteHost}`;
-  return compatible.website.replaceAll('{bucket}', bucket).replaceAll('{region}', region);
+  if (!compatible) return `http://${bucket}.${regionFacts(region).websiteHost}/`;
+  const filled = compatible.website.replaceAll('{bucket}', bucket).replaceAll('{region}', region);
+  return filled.endsWith('/') ? filled : `${filled}/`;
 }
 
 function checkRegion({ regions, compatible }: S3Options, region: string): void {
