@@ -105,17 +105,16 @@ test('a task goes through its states, and stops with a reason', async () => {
   const { ecs, client, run } = await open();
   const arn = (await run(good)).tasks?.[0]?.taskArn ?? '';
   const seen = new Set<string>();
-  await ecs.until(() => {
-    const status = ecs.tasks()[0]?.lastStatus ?? '';
-    seen.add(status);
-    return status === 'RUNNING';
-  });
+  const reaches = (wanted: string) =>
+    ecs.until(() => {
+      const status = ecs.tasks()[0]?.lastStatus ?? '';
+      seen.add(status);
+      return status === wanted;
+    });
+  const stopped = reaches('STOPPED');
+  await reaches('RUNNING');
   await client.send(new StopTaskCommand({ cluster: 'sphere', task: arn, reason: 'because' }));
-  await ecs.until(() => {
-    const status = ecs.tasks()[0]?.lastStatus ?? '';
-    seen.add(status);
-    return status === 'STOPPED';
-  });
+  await stopped;
   expect([...seen]).toEqual(['PROVISIONING', 'PENDING', 'RUNNING', 'STOPPING', 'DEPROVISIONING', 'STOPPED']);
   const { tasks } = await client.send(new DescribeTasksCommand({ cluster: 'sphere', tasks: [arn] }));
   expect(tasks?.[0]).toMatchObject({

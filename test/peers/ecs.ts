@@ -12,8 +12,9 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TaskDefinition } from '@aws-sdk/client-ecs';
-import { type Input, isOperation, type Operation, type RunTaskInput, readInput } from './ecs/inputs.ts';
+import { type Input, type Operation, type RunTaskInput, readInput } from './ecs/inputs.ts';
 import { type Launcher, outOfMemoryReason } from './ecs/launchers.ts';
+import { operationOf, readJson, send } from './ecs/protocol.ts';
 import { mustBe, Refusal } from './ecs/refusal.ts';
 import { checkRunTask, type World } from './ecs/run-task-rules.ts';
 import { createTask, type EmulatedTask, type Ending, type Fate, goodFate } from './ecs/task.ts';
@@ -266,7 +267,7 @@ export async function startEcs(options: EcsOptions) {
   };
 
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
-    const operation = await operationOf(request);
+    const operation = operationOf(request, region);
     const input = readInput(operation, await readJson(request));
     requests.push({ operation, at: performance.now(), input });
     const error = take(operation, input, 'error');
@@ -346,44 +347,6 @@ const spotInterruption: Ending = {
   stopCode: 'SpotInterruption',
   stoppedReason: 'Your Spot Task was interrupted.',
 };
-
-/** Throws what AWS answers to a request that is not signed for ECS, or asks for what there is not. */
-async function operationOf(request: IncomingMessage): Promise<Operation> {
-  const { authorization = '', 'x-amz-target': target = '', 'content-type': type = '' } = request.headers;
-  const scope = `/\\d{8}/${region}/ecs/aws4_request`;
-  const signed = new RegExp(
-    `^AWS4-HMAC-SHA256 Credential=[A-Z0-9]+${scope}, SignedHeaders=[a-z0-9;-]*host[a-z0-9;-]*, Signature=[0-9a-f]{64}$`,
-  );
-  if (authorization === '')
-    throw new Refusal('MissingAuthenticationTokenException', 'Missing Authentication Token');
-  if (!signed.test(authorization) || !request.headers['x-amz-date'])
-    throw new Refusal('IncompleteSignatureException', 'The signature is not one for ECS in this region.');
-  const [service, name = ''] = String(target).split('.');
-  if (request.method !== 'POST' || type !== 'application/x-amz-json-1.1')
-    throw new Refusal('UnknownOperationException', 'Only POST of application/x-amz-json-1.1.', {}, 404);
-  if (service !== 'AmazonEC2ContainerServiceV20141113' || !isOperation(name))
-    throw new Refusal('UnknownOperationException', `The emulator has no ${target}.`);
-  return name;
-}
-
-async function readJson(request: IncomingMessage): Promise<unknown> {
-  let body = '';
-  for await (const chunk of request) body += chunk;
-  try {
-    return JSON.parse(body);
-  } catch {
-    throw new Refusal('SerializationException', 'The body is not JSON.');
-  }
-}
-
-function send(response: ServerResponse, status: number, body: object): void {
-  response
-    .writeHead(status, {
-      'content-type': 'application/x-amz-json-1.1',
-      'x-amzn-requestid': randomBytes(16).toString('hex'),
-    })
-    .end(JSON.stringify(body));
-}
 
 /** AWS's token bucket; without a rate, always full. */
 function createBucket(rate: EcsOptions['runTaskRate']): () => boolean {

@@ -32,12 +32,6 @@ export type EcsSettings = {
   diskGiB?: number | undefined;
 };
 
-/** The capacity providers for the words of the configuration. On-demand alone needs none. */
-export function capacityProvidersFor(capacity: 'spot' | 'on-demand' | 'spot-then-on-demand'): string[] {
-  if (capacity === 'on-demand') return [];
-  return capacity === 'spot' ? ['FARGATE_SPOT'] : ['FARGATE_SPOT', 'FARGATE'];
-}
-
 /** A build to start. */
 export type BuildToStart = Build & { bootstrapToken: string; lost: number };
 

@@ -84,19 +84,22 @@ export type StartOptions = {
 
 /** Starts a task and answers with its ARN. Throws INFRASTRUCTURE with ECS's own reason when it cannot be started in time. */
 export async function startTask(options: StartOptions): Promise<string> {
-  const deadline = performance.now() + options.withinMs;
   let number = 1;
   let waits = 0;
+  await options.mayCall();
+  // Not counted: the time in a queue of this process.
+  const deadline = performance.now() + options.withinMs;
   for (;;) {
-    await options.mayCall();
     const outcome = await runTaskOnce(options.client, options.input(number));
     if (outcome.kind === 'started') return outcome.task;
     if (performance.now() >= deadline) throw gaveUp(outcome, options.withinMs);
     const elsewhere = outcome.kind === 'nothing' && number % options.places !== 0;
     if (outcome.kind === 'nothing') number += 1;
-    if (elsewhere) continue;
-    await delay(waitMs(options.backoffMs, waits));
-    waits += 1;
+    if (!elsewhere) {
+      await delay(waitMs(options.backoffMs, waits));
+      waits += 1;
+    }
+    await options.mayCall();
   }
 }
 

@@ -9,8 +9,8 @@ export type TaskLookup = (arns: readonly string[]) => Promise<ReadonlyMap<string
 
 /**
  * Answers with the tasks that ECS knows, by ARN, as they are after the question. Questions wait for `gatherMs` and go out
- * together: AWS takes some 20 reads a second per account and region from all replicas, and builders are also asked about one by
- * one while they are stopped. `cluster`: where tasks are whose ARN does not say it.
+ * together: AWS limits reads per account and region, all replicas together, and builders are also asked about one by one
+ * while they are stopped. `cluster`: where tasks are whose ARN does not say it.
  */
 export function createTaskLookup(client: ECSClient, cluster: string, gatherMs: number): TaskLookup {
   let next: { arns: Set<string>; found: Promise<ReadonlyMap<string, Task>> } | null = null;

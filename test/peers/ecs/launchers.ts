@@ -3,6 +3,7 @@ import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 /** What a container is started with. */
@@ -72,8 +73,8 @@ export function createProcessLauncher(options: {
     const exited = new Promise<{ exitCode: number }>((resolve) => {
       child.once('exit', async (code, signal) => {
         group('SIGKILL');
-        // Its last output has come once nobody holds the pipes any more.
-        await closed;
+        // Its last output has come once nobody holds the pipes any more. What has left the group may hold them for ever.
+        await Promise.race([closed, delay(1_000)]);
         await rm(directory, { recursive: true, force: true, maxRetries: 5 });
         resolve({ exitCode: code ?? 128 + (signal ? constants.signals[signal] : 0) });
       });
