@@ -4,9 +4,17 @@ import { deployRows } from './deploy.mjs';
 import { installRows } from './install.mjs';
 import { logRows } from './logs.mjs';
 import { planeRows } from './plane.mjs';
+import { s3Rows } from './s3.mjs';
 import { startRows } from './start.mjs';
 
-const parts = { start: startRows, install: installRows, plane: planeRows, deploy: deployRows, logs: logRows };
+const parts = {
+  start: startRows,
+  install: installRows,
+  plane: planeRows,
+  deploy: deployRows,
+  logs: logRows,
+  s3: s3Rows,
+};
 const runs = Number(process.env.SPHERE_BENCH_RUNS ?? 7);
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts);
 const unknown = chosen.find((name) => !(name in parts));

@@ -1,0 +1,170 @@
+/** Carries out the publication of a site: reads the history, plans, and writes with many requests at once. */
+import { setMaxListeners } from 'node:events';
+import {
+  PutBucketWebsiteCommand,
+  type RoutingRule as S3RoutingRule,
+  type WebsiteConfiguration,
+} from '@aws-sdk/client-s3';
+import { SphereError } from '../../../contract/errors.ts';
+import type { Manifest } from '../../../contract/manifest.ts';
+import { forEachBounded } from '../../../files/bounded.ts';
+import type { ArtifactStore, Site, SitePublication } from '../../ports.ts';
+import { artifactKeys } from './artifact-bucket.ts';
+import { removeKeys } from './artifacts.ts';
+import { concurrency, type S3 } from './client.ts';
+import { type Footprint, readFootprint, writeFootprint } from './footprint.ts';
+import type { Manifests } from './manifests.ts';
+import type { ObjectWriter } from './object-writer.ts';
+import {
+  planSitePublication,
+  type SiteHistory,
+  type SitePublicationPlan,
+  type Write,
+} from './publication-plan.ts';
+import { nameOf } from './retry.ts';
+import type { Website } from './site-objects.ts';
+import type { RoutingRule } from './site-redirects.ts';
+
+/** Where a publication reads from and writes to. */
+export type Places = {
+  bucket: string;
+  artifactBucket: string;
+  artifacts: ArtifactStore;
+  manifests: Manifests;
+  writer: ObjectWriter;
+};
+
+/** Makes the bucket serve `publication.deployment`. Stops at once and throws when the signal is aborted. */
+export async function publishSite(s3: S3, places: Places, publication: SitePublication): Promise<void> {
+  const { site, deployment, signal } = publication;
+  const { project, region } = site;
+  const footprintKey = artifactKeys.footprint(project, places.bucket);
+  const [manifest, before] = await Promise.all([
+    places.manifests.get(project, region, deployment),
+    readFootprint(places.artifacts, footprintKey),
+  ]);
+  const history = await readHistory(places, site, { ...publication, footprint: before });
+  const plan = planSitePublication(history, manifest);
+  await carryOut(s3, places, site, plan, signal);
+
+  signal.throwIfAborted();
+  const left = lately(publication).filter((id) => id !== deployment);
+  if (JSON.stringify(before) !== JSON.stringify({ deployment, left })) {
+    await writeFootprint(places.artifacts, footprintKey, { deployment, left });
+  }
+}
+
+/** What was live until now, and what was before, newest first. */
+function lately({ live, recent }: Pick<SitePublication, 'live' | 'recent'>): string[] {
+  return [...new Set([...(live === null ? [] : [live]), ...recent])];
+}
+
+/** The manifests of all that may lie in the bucket. */
+export async function readHistory(
+  places: Places,
+  site: Site,
+  was: Pick<SitePublication, 'live' | 'recent' | 'unfinished'> & { footprint: Footprint | null },
+): Promise<SiteHistory> {
+  const find = async (deployment: string | null) =>
+    deployment === null ? null : places.manifests.find(site.project, site.region, deployment);
+  const findAll = (deployments: readonly string[]) => Promise.all(deployments.map(find));
+  const { footprint } = was;
+  const [live, recent, unfinished, left, last] = await Promise.all([
+    find(was.live),
+    findAll(was.recent),
+    findAll(was.unfinished),
+    findAll(footprint?.left ?? []),
+    find(footprint?.deployment ?? null),
+  ]);
+  const there = (manifests: readonly (Manifest | null)[]) => manifests.flatMap((manifest) => manifest ?? []);
+  const certain = footprint !== null && footprint.deployment === was.live && !left.includes(null);
+  return {
+    live,
+    recent: there(recent),
+    unfinished: there(unfinished),
+    left: { manifests: there(certain ? left : [last, ...left]), certain },
+  };
+}
+
+/** Stage by stage: what a page names is there before the page is, and what old pages name goes after them. */
+async function carryOut(
+  s3: S3,
+  places: Places,
+  site: Site,
+  plan: SitePublicationPlan,
+  signal: AbortSignal,
+): Promise<void> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  // Every request listens to it, and more than ten listeners look like a leak to Node.
+  setMaxListeners(0, either);
+  for (const { writes } of plan.writes) {
+    await forEachBounded(writes, concurrency, async (write) => {
+      try {
+        await writeObject(places.writer, places, site, write, either);
+      } catch (error) {
+        stop.abort(error);
+        throw error;
+      }
+    });
+  }
+  const { website } = plan;
+  if (website !== null) {
+    await s3.call(
+      site.region,
+      (client, options) =>
+        client.send(
+          new PutBucketWebsiteCommand({
+            Bucket: places.bucket,
+            WebsiteConfiguration: websiteConfiguration(website),
+            ...s3.owner,
+          }),
+          options,
+        ),
+      signal,
+    );
+  }
+  await removeKeys(s3, { region: site.region, bucket: places.bucket, keys: plan.removals }, signal);
+}
+
+async function writeObject(
+  writer: ObjectWriter,
+  places: Places,
+  { project, region }: Site,
+  { key, object }: Write,
+  signal: AbortSignal,
+): Promise<void> {
+  const { bucket, artifactBucket } = places;
+  try {
+    await writer.write({ project, region, bucket, artifactBucket, key, object }, signal);
+  } catch (error) {
+    if (nameOf(error) !== 'NoSuchKey') throw error;
+    throw new SphereError('PUBLISH_FAILED', `The content of ${key} is not there any more.`, {
+      hint: 'Deploy again.',
+      cause: error,
+    });
+  }
+}
+
+/** `website` in S3's words. */
+export function websiteConfiguration({ errorDocument, rules }: Website): WebsiteConfiguration {
+  return {
+    IndexDocument: { Suffix: 'index.html' },
+    ...(errorDocument === null ? {} : { ErrorDocument: { Key: errorDocument } }),
+    ...(rules.length === 0 ? {} : { RoutingRules: rules.map(routingRule) }),
+  };
+}
+
+function routingRule(rule: RoutingRule): S3RoutingRule {
+  return {
+    ...(rule.prefix === '' ? {} : { Condition: { KeyPrefixEquals: rule.prefix } }),
+    Redirect: {
+      HttpRedirectCode: String(rule.status),
+      ...(rule.host === undefined ? {} : { HostName: rule.host }),
+      ...(rule.protocol === undefined ? {} : { Protocol: rule.protocol }),
+      ...('replacePrefix' in rule
+        ? { ReplaceKeyPrefixWith: rule.replacePrefix }
+        : { ReplaceKeyWith: rule.replaceKey }),
+    },
+  };
+}

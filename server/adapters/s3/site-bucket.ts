@@ -1,0 +1,215 @@
+/**
+ * Prepares the bucket of a site: finds or creates it, makes sure that it is this project's, and opens it to readers.
+ *
+ * Whose a bucket is, its tags say, which AWS puts on at creation. A store that takes them only afterwards can be cut
+ * off in between: so before CreateBucket a note is left in the artifact bucket that says "this name was free, I am
+ * creating it". A bucket without tags is adopted only with that note and while it is empty. The note goes when all is
+ * in place, so that two small requests tell a finished bucket.
+ */
+
+import { setTimeout as wait } from 'node:timers/promises';
+import {
+  PutBucketPolicyCommand,
+  PutBucketWebsiteCommand,
+  PutPublicAccessBlockCommand,
+} from '@aws-sdk/client-s3';
+import { SphereError } from '../../../contract/errors.ts';
+import type { Site } from '../../ports.ts';
+import { type ArtifactBuckets, artifactKeys } from './artifact-bucket.ts';
+import { artifactStore } from './artifacts.ts';
+import type { S3 } from './client.ts';
+import { createBucket, hasTags, isEmpty, lookAtBucket, putTags, type Tags } from './create-bucket.ts';
+import { regionFacts } from './region-table.ts';
+import { nameOf } from './retry.ts';
+
+/** How long a bucket that was found in place is taken to be so, in milliseconds. */
+const rememberedMs = 10 * 60_000;
+/** Only steps of a race with another replica lead to another look. */
+const looks = 4;
+
+export type SiteBuckets = {
+  /** Makes sure that the bucket is there, ours and public. Throws SLUG_IN_USE for any other, which it leaves untouched. */
+  prepare(site: Site): Promise<void>;
+  /** Whether there is a bucket and it is this project's. */
+  isOurs(site: Site): Promise<boolean>;
+};
+
+export function createSiteBuckets(
+  s3: S3,
+  artifacts: ArtifactBuckets,
+  bucketOf: (site: Site) => string,
+): SiteBuckets {
+  /** Bucket to when it was seen in place, for which project. */
+  const seen = new Map<string, { project: string; at: number }>();
+  /** Concurrent changes of one bucket are refused by S3 (T3): one after the other. */
+  const queues = new Map<string, Promise<void>>();
+
+  const prepareOnce = async (site: Site, bucket: string): Promise<void> => {
+    const known = seen.get(bucket);
+    if (known?.project === site.project && Date.now() - known.at < rememberedMs) return;
+    await prepareBucket(s3, artifacts, site, bucket);
+    seen.set(bucket, { project: site.project, at: Date.now() });
+  };
+  return {
+    async prepare(site) {
+      const bucket = bucketOf(site);
+      const before = queues.get(bucket) ?? Promise.resolve();
+      const mine = before.catch(() => {}).then(() => prepareOnce(site, bucket));
+      queues.set(bucket, mine);
+      try {
+        await mine;
+      } finally {
+        if (queues.get(bucket) === mine) queues.delete(bucket);
+      }
+    },
+    async isOurs(site) {
+      const found = await lookAtBucket(s3, site.region, bucketOf(site));
+      return found.kind === 'open' && hasTags(found.tags, siteTags(s3.options.planeId, site));
+    },
+  };
+}
+
+async function prepareBucket(s3: S3, artifacts: ArtifactBuckets, site: Site, bucket: string): Promise<void> {
+  const { region } = site;
+  const notes = artifactStore(s3, artifacts, region);
+  const note = artifactKeys.intent(site.project, bucket);
+  const tags = siteTags(s3.options.planeId, site);
+
+  for (let look = 0; look < looks; look++) {
+    const [found, intent] = await Promise.all([lookAtBucket(s3, region, bucket), notes.get(note)]);
+    if (found.kind === 'closed') throw inUse(bucket, found.why);
+    if (found.kind === 'open') {
+      if (!hasTags(found.tags, tags)) {
+        const explained = intent !== null && Object.keys(found.tags).length === 0;
+        if (!explained || !(await isEmpty(s3, region, bucket))) {
+          throw inUse(bucket, 'it was not made for this project');
+        }
+        await putTags(s3, region, bucket, tags);
+        // Another plane may have tagged it in the same moment: one of the two reads the other's.
+        const settled = await lookAtBucket(s3, region, bucket);
+        if (settled.kind !== 'open' || !hasTags(settled.tags, tags)) {
+          throw inUse(bucket, 'somebody else took it in the same moment');
+        }
+      } else if (intent === null) return;
+      await openToReaders(s3, region, bucket);
+      await notes.remove([note]);
+      return;
+    }
+    const text = JSON.stringify({ bucket, target: site.target, at: new Date().toISOString() });
+    if (intent === null) await notes.put(note, Buffer.from(text));
+    const outcome = await createBucket(s3, { bucket, region, tags });
+    if (outcome === 'foreign') {
+      await notes.remove([note]);
+      throw inUse(bucket, 'it belongs to another AWS account');
+    }
+    // `own` is another replica that was a moment earlier, or somebody of this account: without our tags the note would
+    // explain what is not ours.
+    if (outcome === 'own') {
+      const now = await lookAtBucket(s3, region, bucket);
+      if (now.kind === 'open' && !hasTags(now.tags, tags)) {
+        await notes.remove([note]);
+        throw inUse(bucket, 'it was not made for this project');
+      }
+    }
+  }
+  throw new SphereError('INFRASTRUCTURE', `The bucket ${bucket} comes and goes.`, {
+    hint: 'Try again in a minute.',
+  });
+}
+
+/** The tags of a site's bucket. */
+export function siteTags(planeId: string, site: Pick<Site, 'project' | 'target'>): Tags {
+  return { 'sphere:plane': planeId, 'sphere:project': site.project, 'sphere:target': site.target };
+}
+
+function inUse(bucket: string, why: string): SphereError {
+  return new SphereError('SLUG_IN_USE', `The bucket ${bucket} is taken: ${why}.`, {
+    hint: 'Choose another slug with `--slug`. Nothing in that bucket was changed.',
+  });
+}
+
+/** Everybody may read objects; nobody may list them, and public ACLs stay impossible (T1, T9). */
+export function publicReadPolicy(bucket: string, partition: string): string {
+  return JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Sid: 'SphereSite',
+        Effect: 'Allow',
+        Principal: '*',
+        Action: 's3:GetObject',
+        Resource: `arn:${partition}:s3:::${bucket}/*`,
+      },
+    ],
+  });
+}
+
+/** In the order that AWS needs (T1): public policies allowed, then the policy, then the website. */
+async function openToReaders(s3: S3, region: string, bucket: string): Promise<void> {
+  const { compatible } = s3.options;
+  const partition = compatible ? 'aws' : regionFacts(region).partition;
+  await s3.call(region, (client, options) =>
+    client.send(
+      new PutPublicAccessBlockCommand({
+        Bucket: bucket,
+        PublicAccessBlockConfiguration: {
+          BlockPublicAcls: compatible ? compatible.blockPublicAcls === true : true,
+          IgnorePublicAcls: true,
+          BlockPublicPolicy: false,
+          RestrictPublicBuckets: false,
+        },
+        ...s3.owner,
+      }),
+      options,
+    ),
+  );
+  await whenSettled(s3, bucket, () =>
+    s3.call(region, (client, options) =>
+      client.send(
+        new PutBucketPolicyCommand({
+          Bucket: bucket,
+          Policy: publicReadPolicy(bucket, partition),
+          ...s3.owner,
+        }),
+        options,
+      ),
+    ),
+  );
+  await s3.call(region, (client, options) =>
+    client.send(
+      new PutBucketWebsiteCommand({
+        Bucket: bucket,
+        WebsiteConfiguration: { IndexDocument: { Suffix: 'index.html' } },
+        ...s3.owner,
+      }),
+      options,
+    ),
+  );
+}
+
+/**
+ * What was just allowed is refused for a while (T3): AccessDenied is tried again for a minute, and only here, after our
+ * own change. What stays refused is blocked for the whole account, whatever the bucket says (T2).
+ */
+async function whenSettled(s3: S3, bucket: string, put: () => Promise<unknown>): Promise<void> {
+  const until = Date.now() + (s3.options.settlingMs ?? 60_000);
+  for (let pause = s3.options.backoffMs ?? 100; ; pause = Math.min(pause * 2, 5_000)) {
+    try {
+      await put();
+      return;
+    } catch (error) {
+      if (nameOf(error) !== 'AccessDenied') throw error;
+      if (Date.now() + pause > until) {
+        const { accountId } = s3.options;
+        throw new SphereError('INFRASTRUCTURE', `S3 does not let the bucket ${bucket} be public.`, {
+          hint:
+            'Either public policies are blocked for the whole account (see `aws s3control get-public-access-block ' +
+            `--account-id ${accountId}\`; BlockPublicPolicy and RestrictPublicBuckets must be off, and no policy of the ` +
+            'organisation may set them), or the role of the plane lacks s3:PutBucketPolicy.',
+          cause: error,
+        });
+      }
+      await wait(pause);
+    }
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * The plan of a publication, and the property that it stands for: stopped after any step and followed by any other
+ * publication, the bucket holds exactly what the last manifest and the retained files say.
+ */
+import { describe, expect, test } from 'vitest';
+import type { Serving } from '../../contract/configuration.ts';
+import type { Manifest } from '../../contract/manifest.ts';
+import { planSitePublication, type SitePublicationPlan } from '../../server/adapters/s3/publication-plan.ts';
+import {
+  compileContent,
+  type SiteObject,
+  staysForTabs,
+  type Website,
+} from '../../server/adapters/s3/site-objects.ts';
+import { type Content, manifestOf } from './website.ts';
+
+const nothing = { live: null, recent: [], unfinished: [], left: { manifests: [], certain: false } };
+
+const one: Content = {
+  'index.html': 'one',
+  'about.html': 'about one',
+  'sw.js': 'worker one',
+  'assets/app-1a2b3c4d5e.js': 'app one',
+  'robots.txt': 'robots',
+};
+
+describe('the order of a publication', () => {
+  const plan = planSitePublication(
+    nothing,
+    manifestOf(one, { redirects: [{ source: '/old', destination: '/' }] }),
+  );
+  const keysOf = (stage: string) =>
+    plan.writes.find((part) => part.stage === stage)?.writes.map(({ key }) => key);
+
+  test('T12: assets first, then other files, then pages and service workers, then redirects', () => {
+    expect(plan.writes.map(({ stage }) => stage)).toEqual(['assets', 'files', 'pages', 'redirects']);
+    expect(keysOf('assets')).toEqual(['assets/app-1a2b3c4d5e.js']);
+    expect(keysOf('files')).toEqual(['robots.txt']);
+    expect(keysOf('pages')).toEqual(['index.html', 'about.html', 'sw.js', 'about']);
+    expect(keysOf('redirects')).toEqual(['old', 'old/index.html']);
+  });
+
+  test('the settings of the website are written at first, and then only when they change', () => {
+    expect(plan.website).toEqual({ errorDocument: null, rules: [] });
+    const live = manifestOf(one);
+    const again = planSitePublication({ ...nothing, live }, manifestOf({ ...one, 'index.html': 'two' }));
+    expect(again.website).toBeNull();
+    const spa = planSitePublication({ ...nothing, live }, manifestOf(one, { spa: true }));
+    expect(spa.website).toEqual({ errorDocument: 'index.html', rules: [] });
+  });
+
+  test('nothing changed: nothing is written and nothing removed', () => {
+    const live = manifestOf(one);
+    const again = planSitePublication({ ...nothing, live }, manifestOf(one));
+    expect(again.writes.flatMap(({ writes }) => writes)).toEqual([]);
+    expect(again.removals).toEqual([]);
+  });
+
+  test('a change of settings rewrites the objects that it concerns, and no other', () => {
+    const live = manifestOf(one);
+    const next = planSitePublication(
+      { ...nothing, live },
+      manifestOf(one, {
+        cleanUrls: true,
+        headers: [{ source: '/robots.txt', headers: { 'cache-control': 'max-age=60' } }],
+      }),
+    );
+    expect(next.writes.flatMap(({ writes }) => writes.map(({ key }) => key))).toEqual([
+      'robots.txt',
+      'about.html',
+    ]);
+  });
+});
+
+/** Numbers that are the same in every run. */
+function randomNumbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 2 ** 32) * below);
+  };
+}
+
+type Bucket = { objects: Map<string, SiteObject>; website: Website | null };
+
+/** The single changes of a plan, in their order. */
+function* changesOf(plan: SitePublicationPlan): Generator<(bucket: Bucket) => void> {
+  for (const { writes } of plan.writes) {
+    for (const { key, object } of writes) yield ({ objects }) => objects.set(key, object);
+  }
+  const { website } = plan;
+  if (website) {
+    yield (bucket) => {
+      bucket.website = website;
+    };
+  }
+  for (const key of plan.removals) yield ({ objects }) => objects.delete(key);
+}
+
+/** A manifest of a few files out of few names, so that publications meet on many keys. */
+function randomManifest(random: (below: number) => number): Manifest {
+  const content: Content = {};
+  const names = [
+    'index.html',
+    'about.html',
+    'docs/index.html',
+    'robots.txt',
+    'sw.js',
+    'assets/a-1a2b3c4d5e.js',
+    'assets/b-2b3c4d5e6f.js',
+    'assets/c-3c4d5e6f7a.css',
+    '404.html',
+  ];
+  for (const name of names) if (random(3) > 0) content[name] = `${name} ${random(2)}`;
+  const servings: Serving[] = [
+    {},
+    { cleanUrls: true },
+    { trailingSlash: true },
+    { trailingSlash: false },
+    { spa: true },
+    {
+      redirects: [
+        { source: '/about', destination: '/' },
+        { source: '/docs/*', destination: '/new/:splat' },
+      ],
+    },
+  ];
+  return manifestOf(content, servings[random(servings.length)]);
+}
+
+/** What a bucket must hold: the manifest, and the fingerprinted files of what was live lately, the newest of each. */
+function expectedObjects(manifest: Manifest, lately: readonly Manifest[]): Map<string, SiteObject> {
+  const expected = new Map(compileContent(manifest).objects);
+  for (const earlier of lately) {
+    for (const [key, object] of compileContent(earlier).objects) {
+      if (!expected.has(key) && staysForTabs(key, object)) expected.set(key, object);
+    }
+  }
+  return expected;
+}
+
+const sorted = (objects: Map<string, SiteObject>) =>
+  Object.fromEntries([...objects].sort(([a], [b]) => (a < b ? -1 : 1)));
+
+test('T13: stopped after any step and followed by another publication, the bucket is exactly what that one says', () => {
+  const random = randomNumbers(7);
+  let stops = 0;
+  for (let round = 0; round < 1000; round++) {
+    const bucket: Bucket = {
+      objects: new Map([['not-ours.txt', { kind: 'redirect', location: '/' }]]),
+      website: null,
+    };
+    /** As the plane and the footprint remember it. */
+    let live: Manifest | null = null;
+    let lived: Manifest[] = [];
+    let unfinished: Manifest[] = [];
+    let left: { of: Manifest; manifests: Manifest[] } | null = null;
+
+    for (let publication = 0; publication < 10; publication++) {
+      // Now and then an earlier one again: a rollback.
+      const manifest: Manifest =
+        lived.length > 1 && random(4) === 0 ? (lived[1] as Manifest) : randomManifest(random);
+      const recent: Manifest[] = lived.slice(0, 1 + random(4)).filter((earlier) => earlier !== manifest);
+      const certain = left !== null && left.of === live;
+      const before: Manifest[] = left === null ? [] : certain ? left.manifests : [left.of, ...left.manifests];
+      const plan = planSitePublication(
+        { live, recent, unfinished, left: { manifests: before, certain } },
+        manifest,
+      );
+      const changes = [...changesOf(plan)];
+      const stopAt = random(3) === 0 ? changes.length : random(changes.length + 1);
+      for (const change of changes.slice(0, stopAt)) change(bucket);
+      const lately: Manifest[] = [...new Set([...(live === null ? [] : [live]), ...recent])];
+      // The footprint comes last; the plane's own record of the end comes after it.
+      const printed = stopAt === changes.length && random(5) > 0;
+      if (printed) left = { of: manifest, manifests: lately.filter((earlier) => earlier !== manifest) };
+      if (!printed || random(5) === 0) {
+        stops += 1;
+        unfinished = [...unfinished, manifest];
+        continue;
+      }
+      const { objects } = bucket;
+      expect(objects.has('not-ours.txt')).toBe(true);
+      const ours = new Map([...objects].filter(([key]) => key !== 'not-ours.txt'));
+      expect(sorted(ours)).toEqual(sorted(expectedObjects(manifest, lately)));
+      expect(bucket.website).toEqual(compileContent(manifest).website);
+      live = manifest;
+      lived = [manifest, ...lived.filter((earlier) => earlier !== manifest)];
+      unfinished = [];
+    }
+  }
+  expect(stops).toBeGreaterThan(300);
+});
