@@ -260,4 +260,8 @@ test('the image of a replica starts what was built, as a user without rights, on
   expect(await inside(image, '--version')).toContain(version);
   expect(await inside('--entrypoint', '/usr/bin/id', image, '-u')).toBe('10002');
   expect(await inside('--entrypoint', '/usr/bin/git', image, '--version')).toMatch(/^git version/);
+  // It reads the environment of a hosted plane, and says what is wrong with it.
+  const names = ['DATABASE_URL=postgres://sphere@postgres/sphere', 'SPHERE_SITES=s3', 'SPHERE_BUILDS=ecs'];
+  const wrong = inside(...names.flatMap((name) => ['--env', name]), image);
+  await expect(wrong).rejects.toThrow(/SPHERE_PUBLIC_URL[\s\S]*SPHERE_KEY[\s\S]*SPHERE_ECS_CLUSTER/);
 }, 120_000);
