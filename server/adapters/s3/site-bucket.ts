@@ -18,7 +18,15 @@ import type { Site } from '../../ports.ts';
 import { type ArtifactBuckets, artifactKeys } from './artifact-bucket.ts';
 import { artifactStore } from './artifacts.ts';
 import type { S3 } from './client.ts';
-import { createBucket, hasTags, isEmpty, lookAtBucket, putTags, type Tags } from './create-bucket.ts';
+import {
+  createBucket,
+  hasTags,
+  isEmpty,
+  lookAtBucket,
+  putTags,
+  type Tags,
+  tagsAtCreation,
+} from './create-bucket.ts';
 import { regionFacts } from './region-table.ts';
 import { nameOf } from './retry.ts';
 
@@ -102,9 +110,9 @@ async function prepareBucket(s3: S3, artifacts: ArtifactBuckets, site: Site, buc
       await notes.remove([note]);
       throw inUse(bucket, 'it belongs to another AWS account');
     }
-    // `own` is another replica that was a moment earlier, or somebody of this account: without our tags the note would
-    // explain what is not ours.
-    if (outcome === 'own') {
+    // `own` is another replica that was a moment earlier, whose tags are there, or come at once where the store takes
+    // them only afterwards. Else it is somebody of this account, and the note must not explain what is not ours.
+    if (outcome === 'own' && tagsAtCreation(s3.options)) {
       const now = await lookAtBucket(s3, region, bucket);
       if (now.kind === 'open' && !hasTags(now.tags, tags)) {
         await notes.remove([note]);
