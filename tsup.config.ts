@@ -85,19 +85,39 @@ const cli: Options = {
 };
 
 /** Programs that run for long, each in one file: esbuild alone writes it, which PGlite's own `require` needs. */
-const program = (name: 'server' | 'builder'): Options => ({
+const program = (name: 'server/main' | 'server/hosted' | 'builder/main'): Options => ({
   ...shared,
   name,
-  entry: { [`${name}/main`]: `${name}/main.ts` },
+  entry: { [name]: `${name}.ts` },
   splitting: false,
+  esbuildPlugins: [
+    collectInputs,
+    leaveOut,
+    {
+      // The clients of AWS, PostgreSQL and Redis are no part of what an embedded plane reads at its start.
+      name: 'door-to-the-hosted-plane',
+      setup(build) {
+        build.onResolve({ filter: /\/hosted\.ts$/ }, ({ kind }) =>
+          kind === 'entry-point' ? undefined : { path: './hosted.cjs', external: true },
+        );
+      },
+    },
+    // Only there where somebody has installed it.
+    {
+      name: 'no-native-postgres',
+      setup(build) {
+        build.onResolve({ filter: /^pg-native$/ }, () => ({ path: 'pg-native', namespace: 'empty' }));
+      },
+    },
+  ],
   onSuccess: async () => finish(name),
 });
 
-/** What is left to do when the last of the three has been bundled. */
+/** What is left to do when the last of the four has been bundled. */
 const bundled = new Set<string>();
 async function finish(name: string): Promise<void> {
   bundled.add(name);
-  if (bundled.size < 3) return;
+  if (bundled.size < 4) return;
   const files = ['.', 'cli', 'server', 'builder'].flatMap((directory) =>
     readdirSync(join('dist', directory))
       .filter((file) => file.endsWith('.cjs'))
@@ -109,4 +129,4 @@ async function finish(name: string): Promise<void> {
   await preparePglite('dist/pglite');
 }
 
-export default defineConfig([cli, program('server'), program('builder')]);
+export default defineConfig([cli, program('server/main'), program('server/hosted'), program('builder/main')]);

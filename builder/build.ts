@@ -6,8 +6,9 @@ import { SphereError } from '../contract/errors.ts';
 import { buildRetry } from './build-retry.ts';
 import { keepFrameworkCaches, restoreFrameworkCaches } from './cache/frameworks.ts';
 import { frameworkCachesOf } from './cache/places.ts';
+import { handOver, machineFor } from './command/build-user.ts';
 import { failureOf } from './command/ending.ts';
-import { commandEnvironment } from './command/environment.ts';
+import { commandEnvironment, toolEnvironment } from './command/environment.ts';
 import { type CommandSteps, openSteps } from './command/steps.ts';
 import { type BuildContext, enterPhase, warn } from './context.ts';
 import { type Installation, installPackages } from './install.ts';
@@ -33,6 +34,12 @@ export async function build(context: BuildContext): Promise<Built> {
   const { plan, serving } = await planSource(context, directory);
   const before = lookBefore(plan, directory);
   const tools = await prepareTools(context, plan);
+  const { buildUser, workDirectory, machine } = context.config;
+  if (buildUser !== null) {
+    const { signal } = context;
+    const environment = toolEnvironment(machine);
+    await handOver(buildUser, { source: directory, workDirectory }, { environment, signal });
+  }
   const end = limitTime(context);
   try {
     const open = (chosen: Tools) =>
@@ -40,6 +47,7 @@ export async function build(context: BuildContext): Promise<Built> {
         ...context,
         signal: end.signal,
         source: directory,
+        user: buildUser,
         environment: environmentOf(context, plan, chosen, directory),
       });
     const steps = await installOnce(context, { plan, source: directory, tools, steps: open(tools) }, open);
@@ -153,7 +161,7 @@ function environmentOf({ spec, config }: BuildContext, plan: BuildPlan, tools: T
     plan.build?.directory ?? '.',
     plan.install?.directory ?? '.',
   ]);
-  return commandEnvironment(config.machine, {
+  return commandEnvironment(machineFor(config.buildUser, config.machine, config.workDirectory), {
     programs: [
       ...[...directories].map((inner) => join(directory, inner, 'node_modules', '.bin')),
       ...tools.programs,

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { builderEnvironment } from '../contract/environment.ts';
 import { SphereError } from '../contract/errors.ts';
+import { type BuildUser, parseBuildUser } from './command/build-user.ts';
 
 export type BuilderConfig = {
   planeUrl: string;
@@ -14,6 +15,8 @@ export type BuilderConfig = {
   cacheDirectory: string;
   /** Publish this and build nothing; null to build. */
   prebuiltDirectory: string | null;
+  /** As whom the commands of the source run; null for the builder's own user. */
+  buildUser: BuildUser | null;
   /** The machine's own environment, of which commands get a part (`command/environment.ts`). */
   machine: Record<string, string | undefined>;
 };
@@ -26,6 +29,11 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     if (value === undefined || value === '') missing.push(`${name}: ${builderEnvironment[name]}`);
     return value ?? '';
   };
+  const user = environment.SPHERE_BUILD_USER || null;
+  const buildUser = user === null ? null : parseBuildUser(user);
+  if (user !== null && buildUser === null) {
+    missing.push(`SPHERE_BUILD_USER: ${builderEnvironment.SPHERE_BUILD_USER}`);
+  }
   const config = {
     planeUrl: read('SPHERE_PLANE_URL'),
     deployment: read('SPHERE_DEPLOYMENT'),
@@ -34,6 +42,7 @@ export function readConfig(environment: Record<string, string | undefined> = pro
     workDirectory: resolve(read('SPHERE_WORK_DIRECTORY')),
     cacheDirectory: resolve(read('SPHERE_CACHE_DIRECTORY')),
     prebuiltDirectory: environment.SPHERE_PREBUILT_DIRECTORY || null,
+    buildUser,
     machine: environment,
   };
   if (missing.length === 0 && Number.isSafeInteger(config.attempt)) return config;

@@ -1,7 +1,11 @@
-/** The builder's program: reads its environment, runs one attempt (or with `--plan` only plans), and exits. */
+/**
+ * The builder's program: reads its environment, runs one attempt, and exits. With `--plan` it only plans, with `--version`
+ * it says which contract it keeps, as what publishes its image wants to know.
+ */
 import { mkdirSync } from 'node:fs';
 import { constants } from 'node:os';
 import { SphereError } from '../contract/errors.ts';
+import { builderContractVersion, version as sphereVersion } from '../contract/version.ts';
 import { exitCodeFor, runAttempt, Terminated } from './attempt.ts';
 import { readConfig } from './config.ts';
 import { planOnly } from './plan-only.ts';
@@ -15,8 +19,13 @@ async function main(): Promise<number> {
     await new Promise((resolve) => process.stdout.write(JSON.stringify(answer), resolve));
     return 0;
   }
+  if (mode === '--version') {
+    process.stdout.write(`${JSON.stringify({ version: sphereVersion, contract: builderContractVersion })}\n`);
+    return 0;
+  }
   const config = readConfig();
-  mkdirSync(config.workDirectory, { recursive: true, mode: 0o700 });
+  // Another user's commands must be able to enter it.
+  mkdirSync(config.workDirectory, { recursive: true, mode: config.buildUser === null ? 0o700 : 0o755 });
   const leave = new AbortController();
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(name, () => leave.abort(new Terminated(128 + constants.signals[name])));
@@ -42,7 +51,7 @@ main().then(
   (error: unknown) => {
     const known = error instanceof SphereError;
     process.stderr.write(
-      `${known ? `${error.message}\n${error.hint ?? ''}` : ((error as Error).stack ?? error)}\n`,
+      `${known ? [error.message, ...(error.details ?? []), error.hint ?? ''].join('\n') : ((error as Error).stack ?? error)}\n`,
     );
     process.exit(exitCodeFor(error));
   },

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
-import { Pool } from 'undici';
+import { Pool, request } from 'undici';
 import type {
   BuildResult,
   BuildSpec,
@@ -124,13 +124,26 @@ export function openPlane(options: PlaneOptions): Plane {
     enterPhase: async (request) => void (await call('buildPhase', plainJson(request))),
     heartbeat: async () => void (await call('buildHeartbeat', '{}')),
     openSource: (url) => {
-      const { pathname, search } = new URL(resolve(url));
+      const { origin, pathname, search } = new URL(resolve(url));
+      // A store that the plane has named: the token is for the plane and for nobody else.
+      if (origin !== new URL(options.url).origin) {
+        return answered('the store', () => openElsewhere(resolve(url), options.signal));
+      }
       return answered('buildSource', () => send(`${pathname}${search}`, 'get', token));
     },
     sendManifest: (manifest) => call('buildManifest', JSON.stringify(manifest)),
     sendResult: async (result) => void (await call('buildResult', plainJson(result))),
     close: () => pool.destroy(),
   };
+}
+
+async function openElsewhere(url: string, signal: AbortSignal): Promise<Readable> {
+  const response = await request(url, { signal, headersTimeout: silenceMs, bodyTimeout: silenceMs });
+  if (response.statusCode === 200) return response.body;
+  const text = (await response.body.text()).slice(0, 200);
+  const seen = `${new URL(url).host} answered ${response.statusCode} for the uploaded source: ${text}`;
+  if (response.statusCode >= 500) throw new SphereError('INFRASTRUCTURE', seen);
+  throw new SphereError('SOURCE_UNAVAILABLE', seen, { hint: 'Deploy again: the source is uploaded anew.' });
 }
 
 /** What programs say can hold NUL (git does, when a remote breaks off), which no database keeps in a text. */

@@ -5,8 +5,13 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 // Types only: the module itself would load zod, which takes longer than a deployment of what is live already.
 import type {
+  Account,
+  AccountList,
+  CreateAccountAnswer,
   CreateDeployment,
   CreateDeploymentAnswer,
+  CreateToken,
+  CreateTokenAnswer,
   Deployment,
   DeploymentList,
   Health,
@@ -15,8 +20,12 @@ import type {
   Project,
   ProjectList,
   PruneAnswer,
+  RemoveProjectAnswer,
+  RemoveTokenAnswer,
   RollbackAnswer,
   SourceAnswer,
+  TokenEntry,
+  TokenList,
 } from '../contract/api.ts';
 import { type ErrorBody, errorCodes, SphereError } from '../contract/errors.ts';
 import { type RouteName, routePath, routes } from '../contract/routes.ts';
@@ -43,6 +52,12 @@ export type Api = {
   listProjects(): Promise<Project[]>;
   getProject(slug: string): Promise<Project>;
   rollback(slug: string, deployment?: string): Promise<RollbackAnswer>;
+  removeProject(slug: string): Promise<RemoveProjectAnswer>;
+  createAccount(name: string): Promise<CreateAccountAnswer>;
+  listAccounts(): Promise<Account[]>;
+  createToken(account: string, token: CreateToken): Promise<CreateTokenAnswer>;
+  listTokens(account: string): Promise<TokenEntry[]>;
+  removeToken(account: string, id: string): Promise<RemoveTokenAnswer>;
   close(): void;
 };
 
@@ -90,6 +105,16 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
         repeatable: deployment !== undefined,
         timeoutMs: 5 * 60_000,
       }),
+    // A site of many files takes long to empty.
+    removeProject: (slug) =>
+      json('removeProject', { parameters: { slug }, repeatable: false, timeoutMs: 10 * 60_000 }),
+    createAccount: (name) => json('createAccount', { body: { name }, repeatable: true }),
+    listAccounts: async () => (await json<AccountList>('listAccounts', { repeatable: true })).accounts,
+    // Sent twice, it would leave a token that nobody knows.
+    createToken: (account, body) => json('createToken', { parameters: { account }, body, repeatable: false }),
+    listTokens: async (account) =>
+      (await json<TokenList>('listTokens', { parameters: { account }, repeatable: true })).tokens,
+    removeToken: (account, id) => json('removeToken', { parameters: { account, id }, repeatable: false }),
     close: () => client.close(),
   };
 }
@@ -129,9 +154,10 @@ async function uploadSource(
   open: () => Readable,
 ): Promise<void> {
   const url = new URL(upload.url, plane.url);
+  if (url.origin !== new URL(plane.url).origin)
+    return uploadElsewhere(client, plane, { ...upload, url: url.href }, open);
   const headers: Record<string, string> = { 'content-type': 'application/gzip', ...upload.headers };
-  // The token goes to the plane and to nobody else.
-  if (url.origin === new URL(plane.url).origin) headers.authorization ??= `Bearer ${plane.token}`;
+  headers.authorization ??= `Bearer ${plane.token}`;
   await retrying(plane, true, async () => {
     const content = open();
     // What made the content break off says more than the broken connection that follows from it.
@@ -146,6 +172,38 @@ async function uploadSource(
       throw broken ?? error;
     }
   });
+}
+
+/** To a store that the plane has named: the token is for the plane and for nobody else. */
+async function uploadElsewhere(
+  client: HttpClient,
+  plane: PlaneAddress,
+  { url, headers }: NonNullable<SourceAnswer['upload']>,
+  open: () => Readable,
+): Promise<void> {
+  const { spool } = await import('./spool.ts');
+  const content = await spool(open());
+  try {
+    await retrying(plane, true, async () => {
+      const answer = await client.send({
+        method: 'PUT',
+        url,
+        headers: { ...headers, 'content-length': String(content.bytes) },
+        body: content.open(),
+        timeoutMs: 5 * 60_000,
+      });
+      const status = answer.statusCode ?? 0;
+      const text = await readText(answer);
+      if (status >= 200 && status < 300) return;
+      throw new SphereError(
+        status >= 500 ? 'PLANE_UNREACHABLE' : 'INFRASTRUCTURE',
+        `The store of the control plane, ${new URL(url).host}, answered the upload of the source with ${status}: ${text.slice(0, 200)}`,
+        { hint: 'Deploy again; if it stays so, `sphere server check` on the plane looks for the cause.' },
+      );
+    });
+  } finally {
+    await content.remove();
+  }
 }
 
 /** Runs `attempt` again after failures that may pass: always when nothing was sent, else when it is `repeatable`. */

@@ -4,6 +4,7 @@ import type { CommandEntry } from './command.ts';
 const deploying = 'Deploy:';
 const looking = 'Look:';
 const serving = 'The plane on this machine:';
+const administering = 'For the admin of a hosted plane:';
 
 export const commands: readonly CommandEntry[] = [
   {
@@ -29,6 +30,12 @@ export const commands: readonly CommandEntry[] = [
     summary: 'make an earlier deployment live again',
     group: deploying,
     load: () => import('./commands/rollback.ts'),
+  },
+  {
+    name: 'rm',
+    summary: 'remove a project: its site and everything that is kept for it',
+    group: deploying,
+    load: () => import('./commands/rm.ts'),
   },
   {
     name: 'logs',
@@ -65,5 +72,11 @@ export const commands: readonly CommandEntry[] = [
     summary: 'free disk space that nothing needs',
     group: serving,
     load: () => import('./commands/prune.ts'),
+  },
+  {
+    name: 'token',
+    summary: "make, list and remove the tokens of a hosted plane's accounts",
+    group: administering,
+    load: () => import('./commands/token.ts'),
   },
 ];

@@ -22,6 +22,8 @@ export type Result = {
   json: unknown;
   /** Without the last line break; null prints nothing. */
   text: string | null;
+  /** It was found that something is not as it should be: the exit code says so. */
+  failed?: boolean;
 };
 
 /** A null result: the command has written its result itself. */
@@ -32,7 +34,15 @@ export type CommandFile = {
   /** Adds arguments, options and examples. */
   define(command: Command): void;
   run: Run;
-  subcommands?: readonly { name: string; summary: string; run: Run }[];
+  subcommands?: readonly Subcommand[];
+};
+
+export type Subcommand = {
+  name: string;
+  summary: string;
+  /** Adds arguments and options of its own. */
+  define?(command: Command): void;
+  run: Run;
 };
 
 /** An entry of the list of commands. */

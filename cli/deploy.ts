@@ -169,7 +169,7 @@ function createRequest(
     project: slug,
     projectNamed: settings.slugNamed || settings.slug === null,
     origin,
-    region: settings.region.value,
+    ...(settings.region ? { region: settings.region.value } : {}),
     source,
     build: source.kind === 'prebuilt' ? {} : buildValues(settings.build),
     ...(source.kind === 'prebuilt' ? { serving: settings.serving } : {}),

@@ -19,7 +19,7 @@ type Plan = {
 export function dryRunResult({ settings, choice, prepared, planned, directory }: Plan): Result {
   const shown = planSettings(settings, prepared, planned);
   // null is a value, too: it runs no command.
-  const text = ({ value, from }: Setting<string | null>) => value ?? (from === later ? '?' : 'none');
+  const text = ({ value, from }: Setting<string | null>) => value ?? (open.includes(from) ? '?' : 'none');
   const rows = Object.entries(shown).map(([name, setting]) => [name, text(setting), setting.from]);
   const known = new Set<string>(Object.values(detectedAs));
   const others = planned?.detections.filter(({ what }) => !known.has(what)) ?? [];
@@ -71,6 +71,10 @@ const undetected: Record<keyof typeof detectedAs, Setting<string | null>> = {
 
 const later = 'decided by the build: sphere.json in the repository, else detected';
 
+const regionOfPlane = "the plane's default";
+/** Where a value comes from that is not known before. */
+const open: readonly string[] = [later, regionOfPlane];
+
 /** Every setting with its value: what only the build can decide says so. */
 function planSettings(
   settings: Settings,
@@ -80,7 +84,7 @@ function planSettings(
   const { slug, region, repository, ref, build, fileBuild } = settings;
   const shown: Record<string, Setting<string | null>> = {
     slug: slug ?? { value: null, from: 'asked for, or --slug' },
-    region,
+    region: region ?? { value: null, from: regionOfPlane },
     ...(repository ? { repository } : {}),
     ...(ref ? { ref } : {}),
   };

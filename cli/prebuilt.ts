@@ -27,7 +27,7 @@ export function startPrebuiltBuilder(options: {
 }): PrebuiltBuilder {
   const { deployment, builder } = options.answer;
   const workDirectory = mkdtempSync(path.join(tmpdir(), 'sphere-prebuilt-'));
-  const names: Record<keyof typeof builderEnvironment, string> = {
+  const names: Record<Exclude<keyof typeof builderEnvironment, 'SPHERE_BUILD_USER'>, string> = {
     SPHERE_PLANE_URL: options.planeUrl,
     SPHERE_DEPLOYMENT: deployment.id,
     SPHERE_ATTEMPT: String(builder.attempt),

@@ -76,11 +76,9 @@ function fill(
     };
   command.action(act(name, file.run));
   for (const sub of file.subcommands ?? []) {
-    command
-      .command(sub.name)
-      .summary(sub.summary)
-      .description(`${sub.summary}.`)
-      .action(act(`${name} ${sub.name}`, sub.run));
+    const subcommand = command.command(sub.name).summary(sub.summary).description(`${sub.summary}.`);
+    sub.define?.(subcommand);
+    subcommand.action(act(`${name} ${sub.name}`, sub.run));
   }
 }
 

@@ -3,7 +3,8 @@ import { SphereError } from '../contract/errors.ts';
 import { slugProblem } from './slug.ts';
 
 export type Prompts = {
-  confirm(question: string): Promise<boolean>;
+  /** `enter`: what the Enter key alone means; default: yes. */
+  confirm(question: string, enter?: boolean): Promise<boolean>;
   slug(question: string, suggestion: string | null): Promise<string>;
 };
 
@@ -19,7 +20,8 @@ export function createPrompts(stderr: NodeJS.WriteStream): Prompts {
   };
   const context = { output: stderr };
   return {
-    confirm: (message) => ask((library) => library.confirm({ message, default: true }, context)),
+    confirm: (message, enter = true) =>
+      ask((library) => library.confirm({ message, default: enter }, context)),
     slug: (message, suggestion) =>
       ask((library) =>
         library.input(

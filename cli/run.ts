@@ -46,7 +46,7 @@ async function runCommand(
     const result = await command(context, args, options as never);
     if (result) await output.result(resultText(result, output));
     await output.close();
-    return exitCodes.done;
+    return result?.failed ? exitCodes.failure : exitCodes.done;
   } catch (error) {
     return fail(error, output, options.debug === true);
   }

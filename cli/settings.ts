@@ -1,7 +1,6 @@
 /** How a deployment's settings come about: flag, then environment, then `sphere.json`, then what can be derived. Pure. */
 import type { BuildSettings, Configuration, Serving } from '../contract/configuration.ts';
 import { SphereError } from '../contract/errors.ts';
-import { LOCAL_REGION } from '../contract/words.ts';
 import type { Environment, VariableName } from './config.ts';
 import { slugify, slugProblem } from './slug.ts';
 
@@ -35,7 +34,8 @@ export type Settings = {
   slug: Setting<string> | null;
   /** A person named the slug; it was not derived. */
   slugNamed: boolean;
-  region: Setting<string>;
+  /** Null: the plane has its own default. */
+  region: Setting<string> | null;
   repository: Setting<string> | null;
   ref: Setting<string> | null;
   /** Flags and environment: they go above the `sphere.json` in the source. */
@@ -89,7 +89,7 @@ export function resolveSettings(sources: Sources): Settings {
       [flags.region, '--region'],
       variable(sources, 'SPHERE_REGION'),
       [file.region, 'sphere.json'],
-    ]) ?? { value: LOCAL_REGION, from: 'default' },
+    ]),
     repository,
     ref: repository === null ? null : ref,
     build,

@@ -4,6 +4,7 @@ import { buildSettingsSchema, servingSchema } from './configuration.ts';
 import type { ErrorBody } from './errors.ts';
 import { sha256Pattern } from './manifest.ts';
 import {
+  accountNamePattern,
   type DeploymentStatus,
   type EndReason,
   type Phase,
@@ -63,7 +64,8 @@ export const createDeploymentSchema = z.strictObject({
   projectNamed: z.boolean(),
   /** Where the project's deployments come from: a repository URL or a directory. */
   origin: z.string().min(1).max(4096),
-  region: z.string().min(1),
+  /** Where a new project is kept; unset: the plane's default, or where the project is already. */
+  region: z.string().min(1).max(64).optional(),
   source: sourceSchema,
   /** Above the `sphere.json` in the source. */
   build: buildSettingsSchema,
@@ -132,8 +134,8 @@ export type Deployment = {
   finishedAt: string | null;
 };
 
-/** `GET /v1/deployments?project=&limit=`: newest first. */
-export type DeploymentList = { deployments: Deployment[] };
+/** `GET /v1/deployments?project=&limit=&before=`: newest first. `next` is the `before` of the page that follows. */
+export type DeploymentList = { deployments: Deployment[]; next: string | null };
 
 export type Project = {
   slug: string;
@@ -148,16 +150,31 @@ export type Project = {
 /** `GET /v1/projects` and `GET /v1/projects/:slug`. */
 export type ProjectList = { projects: Project[] };
 
+/** `DELETE /v1/projects/:slug`: the site, its history and everything that was kept for it go. */
+export type RemoveProjectAnswer = {
+  slug: string;
+  /** What that freed; absent where the store does not say. */
+  freedBytes?: number;
+  /** What stays and why, a sentence for people, such as the empty bucket that holds the name. */
+  kept: string;
+};
+
 /** `POST /v1/projects/:slug/rollback`. Without an id: the deployment that was live before. */
 export const rollbackSchema = z.strictObject({ deployment: z.string().min(1).max(64).optional() });
 export type RollbackAnswer = { kind: PublicationKind; deployment: Deployment; previous: Deployment | null };
 
 /** `GET /v1/plane` (with a token) and, without the private half, `GET /v1/health` (without). */
-export type Health = { status: 'ok'; version: string };
+export type Health = {
+  status: 'ok';
+  version: string;
+  /** What the plane cannot reach just now, and waits for. */
+  waitingFor?: string[];
+};
 export type PlaneStatus = Health & {
   pid: number;
   url: string;
-  dataDirectory: string;
+  /** Null for hosted planes. */
+  dataDirectory: string | null;
   startedAt: string;
   runningBuilds: { deployment: string; project: string }[];
   /** Resident memory in bytes. */
@@ -169,6 +186,51 @@ export const stopPlaneSchema = z.strictObject({ ifIdle: z.boolean() });
 
 /** `POST /v1/plane/prune` frees what nothing refers to. */
 export type PruneAnswer = { freedBytes: number; parts: { what: string; freedBytes: number }[] };
+
+/** `POST /v1/accounts`, by the admin. Safe to repeat: answers with the account that is there. */
+export const createAccountSchema = z.strictObject({
+  name: z.string().regex(accountNamePattern, 'must be 1 to 63 of a-z, 0-9 and single inner hyphens'),
+});
+export type CreateAccount = z.infer<typeof createAccountSchema>;
+export type Account = { name: string; createdAt: string };
+export type CreateAccountAnswer = { account: Account };
+/** `GET /v1/accounts`, by name. */
+export type AccountList = { accounts: Account[] };
+
+/** `POST /v1/accounts/:account/tokens`, by the admin. */
+export const createTokenSchema = z.strictObject({
+  /** What it is for, such as `ci`. */
+  name: z
+    .string()
+    .min(1)
+    .max(100)
+    .regex(/^\P{Cc}+$/u, 'must hold no control characters'),
+  /** Without it the token does not expire. */
+  expiresInDays: z.number().int().min(1).max(3650).optional(),
+});
+export type CreateToken = z.infer<typeof createTokenSchema>;
+/** The only time that the token itself (`sph_…`) is shown: the plane keeps a hash. */
+export type CreateTokenAnswer = {
+  token: string;
+  id: string;
+  name: string;
+  account: string;
+  /** ISO 8601; null: it does not expire. */
+  expiresAt: string | null;
+};
+/** A token without its secret. */
+export type TokenEntry = {
+  id: string;
+  name: string;
+  createdAt: string;
+  expiresAt: string | null;
+  /** Null: never used. */
+  lastUsedAt: string | null;
+};
+/** `GET /v1/accounts/:account/tokens`, newest first. */
+export type TokenList = { tokens: TokenEntry[] };
+/** `DELETE /v1/accounts/:account/tokens/:id`: the token works no more. */
+export type RemoveTokenAnswer = { id: string };
 
 /** The header that makes `POST /v1/deployments` safe to repeat, for 24 hours. */
 export const idempotencyHeader = 'idempotency-key';

@@ -1,16 +1,26 @@
 /** Every route of `/v1`: who may call it, in one table. The plane mounts nothing that is not here. */
 
-/** Who calls: an account's token, an attempt's own token, the token that starts an attempt, or anybody. */
-export type Principal = 'account' | 'builder' | 'bootstrap' | 'nobody';
+/**
+ * Who calls: an account's token, the admin token of a hosted plane, an attempt's own token, the token that starts an
+ * attempt, or anybody.
+ */
+export type Principal = 'account' | 'admin' | 'builder' | 'bootstrap' | 'nobody';
 
 export type Route = { method: 'get' | 'post' | 'put' | 'delete'; path: string; principal: Principal };
 
 export const routes = {
   health: { method: 'get', path: '/v1/health', principal: 'nobody' },
 
-  plane: { method: 'get', path: '/v1/plane', principal: 'account' },
-  stopPlane: { method: 'post', path: '/v1/plane/stop', principal: 'account' },
-  prune: { method: 'post', path: '/v1/plane/prune', principal: 'account' },
+  plane: { method: 'get', path: '/v1/plane', principal: 'admin' },
+  stopPlane: { method: 'post', path: '/v1/plane/stop', principal: 'admin' },
+  prune: { method: 'post', path: '/v1/plane/prune', principal: 'admin' },
+
+  // Of hosted planes alone: an embedded plane has one account, with a token that it makes itself.
+  createAccount: { method: 'post', path: '/v1/accounts', principal: 'admin' },
+  listAccounts: { method: 'get', path: '/v1/accounts', principal: 'admin' },
+  createToken: { method: 'post', path: '/v1/accounts/:account/tokens', principal: 'admin' },
+  listTokens: { method: 'get', path: '/v1/accounts/:account/tokens', principal: 'admin' },
+  removeToken: { method: 'delete', path: '/v1/accounts/:account/tokens/:id', principal: 'admin' },
 
   offerSource: { method: 'post', path: '/v1/sources', principal: 'account' },
   uploadSource: { method: 'put', path: '/v1/sources/:digest', principal: 'account' },
@@ -23,6 +33,7 @@ export const routes = {
 
   listProjects: { method: 'get', path: '/v1/projects', principal: 'account' },
   getProject: { method: 'get', path: '/v1/projects/:slug', principal: 'account' },
+  removeProject: { method: 'delete', path: '/v1/projects/:slug', principal: 'account' },
   rollback: { method: 'post', path: '/v1/projects/:slug/rollback', principal: 'account' },
 
   registerBuilder: {

@@ -70,3 +70,6 @@ export const slugPattern = /^(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*$/;
 
 /** Slugs that would shadow the plane's own host names. */
 export const reservedSlugs: readonly string[] = ['www', 'api', 'admin', 'localhost', 'sphere'];
+
+/** An account's name stands in addresses and in command lines: 1 to 63 of `a-z`, `0-9` and single inner hyphens. */
+export const accountNamePattern = /^(?=.{1,63}$)[a-z0-9]+(?:-[a-z0-9]+)*$/;

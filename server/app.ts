@@ -4,8 +4,9 @@ import express from 'express';
 import helmet from 'helmet';
 import { httpStatusOf, SphereError } from '../contract/errors.ts';
 import type { Callers } from './callers.ts';
-import { requestedHost } from './hosts.ts';
+import type { RequestedHost } from './hosts.ts';
 import type { Plane } from './plane.ts';
+import { accountRoutes } from './routes/accounts.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { deploymentRoutes } from './routes/deployments.ts';
 import { mountRoutes } from './routes/mount.ts';
@@ -23,22 +24,31 @@ export type App = {
   attach(server: Server): { close(): Promise<void> };
 };
 
+export type AppOptions = {
+  callers: Callers;
+  /** What a Host header asks for. */
+  requestedHost(header: string | undefined): RequestedHost;
+  /** For planes that serve their sites themselves. */
+  serveSite?: ServeSite;
+  /** For Express's `trust proxy`: whose word about the client's address counts. */
+  trustedProxies?: string[];
+  plane: PlaneRoutesOptions;
+};
+
 /** Puts routes and sites together. Listens to nothing. */
-export function createApp(
-  plane: Plane,
-  callers: Callers,
-  serveSite: ServeSite,
-  options: PlaneRoutesOptions,
-): App {
+export function createApp(plane: Plane, options: AppOptions): App {
+  const { callers, requestedHost, serveSite } = options;
   const api = express();
   api.disable('x-powered-by');
   api.disable('etag');
+  api.set('trust proxy', options.trustedProxies ?? false);
   api.use(helmet());
   api.use(
     mountRoutes(
       callers,
       {
-        ...planeRoutes(plane, options),
+        ...planeRoutes(plane, options.plane),
+        ...accountRoutes(plane),
         ...deploymentRoutes(plane),
         ...projectRoutes(plane),
         ...buildRoutes(plane),
@@ -51,8 +61,8 @@ export function createApp(
     answer(request, response) {
       const host = requestedHost(request.headers.host);
       if (host.kind === 'api') api(request, response);
-      else if (host.kind === 'site') serveSite(host.slug, request, response);
-      else refuseHost(host.name, response);
+      else if (host.kind === 'site' && serveSite) serveSite(host.slug, request, response);
+      else refuseHost(host.kind === 'site' ? host.slug : host.name, response);
     },
     attach: (server) => attachSockets(server, plane, callers, isApi),
   };

@@ -1,7 +1,7 @@
-/** Attempts: claiming a deployment, fencing its builder, and what becomes of an attempt that was lost. */
-import { sql } from 'kysely';
+/** Attempts: fencing a deployment's builder, what it may ask for, and what becomes of an attempt that was lost. */
 import type { BuildSpec, PhaseRequest } from '../contract/builder-api.ts';
 import { type ErrorBody, SphereError } from '../contract/errors.ts';
+import { routePath } from '../contract/routes.ts';
 import { builderContractVersion } from '../contract/version.ts';
 import type { EndReason } from '../contract/words.ts';
 import { nextStatus } from './deployment-status.ts';
@@ -15,100 +15,6 @@ export type Attempt = { deployment: string; attempt: number };
 
 /** Infrastructure may lose this many attempts; after one more the deployment ends. */
 const lostAttemptsAllowed = 1;
-
-/**
- * Claims the next queued deployment when a slot is free: the account with the fewest running builds first, then the
- * oldest. The claim is committed as `building` with a new attempt before anything is started.
- */
-export async function claimNext(plane: Plane): Promise<DeploymentRow | undefined> {
-  const now = plane.now();
-  return plane.database.transaction(async (trx) => {
-    const building = await trx
-      .selectFrom('deployments')
-      .select(['account_id'])
-      .where('deployment_status', '=', 'building')
-      .where('phase', '<>', 'publish')
-      .where(sql<boolean>`source->>'kind' <> 'prebuilt'`)
-      .execute();
-    if (building.length >= plane.settings.maxBuilds) return undefined;
-    const next = await trx
-      .selectFrom('deployments')
-      .selectAll()
-      .where('deployment_status', '=', 'queued')
-      .where((eb) => eb.or([eb('runner', 'is', null), eb('stopped_at', 'is not', null)]))
-      .orderBy(
-        (eb) =>
-          eb
-            .selectFrom('deployments as busy')
-            .select(eb.fn.countAll().as('count'))
-            .where('busy.deployment_status', '=', 'building')
-            .whereRef('busy.account_id', '=', 'deployments.account_id'),
-        'asc',
-      )
-      .orderBy('created_at')
-      .limit(1)
-      .forUpdate()
-      .skipLocked()
-      .executeTakeFirst();
-    if (!next) return undefined;
-    return trx
-      .updateTable('deployments')
-      .set({
-        deployment_status: nextStatus(next.deployment_status, 'start'),
-        phase: 'prepare',
-        phases: JSON.stringify(enterPhase(next.phases, 'prepare', now)),
-        attempt: next.attempt + 1,
-        lease_owner: plane.id,
-        lease_epoch: next.lease_epoch + 1,
-        lease_expires_at: new Date(now + plane.settings.leaseMs),
-        runner: null,
-        builder_token_hash: null,
-        stop_requested_at: null,
-        stopped_at: null,
-        seen_at: new Date(now),
-        started_at: next.started_at ?? new Date(now),
-        updated_at: new Date(now),
-      })
-      .where('id', '=', next.id)
-      .returningAll()
-      .executeTakeFirstOrThrow();
-  });
-}
-
-/** Starts the builder of an attempt that has just been claimed. */
-export async function startBuilder(plane: Plane, row: DeploymentRow): Promise<void> {
-  const attempt = { deployment: row.id, attempt: row.attempt };
-  try {
-    const bootstrapToken = plane.keys.bootstrapToken(row.id, row.attempt);
-    const runner = await plane.builds.start({ ...attempt, bootstrapToken });
-    const { numUpdatedRows } = await plane.database.query
-      .updateTable('deployments')
-      .set({ runner: JSON.stringify(runner) })
-      .where('id', '=', row.id)
-      .where('attempt', '=', row.attempt)
-      .executeTakeFirst();
-    // Cancelled while it was started: the end could not name the builder yet, so that its stop is asked for here.
-    if (numUpdatedRows > 0n) await requestStopIfEnded(plane, row.id);
-    else await plane.builds.stop(runner);
-  } catch (error) {
-    plane.report(`the builder of ${row.id} could not be started`, error);
-    await loseAttempt(plane, attempt, 'infrastructure', {
-      code: 'INFRASTRUCTURE',
-      message: `the builder could not be started: ${(error as Error).message}`,
-    });
-  }
-}
-
-async function requestStopIfEnded(plane: Plane, id: string): Promise<void> {
-  await plane.database.query
-    .updateTable('deployments')
-    .set({ stop_requested_at: new Date(plane.now()) })
-    .where('id', '=', id)
-    .where('deployment_status', 'in', ['cancelled', 'error'])
-    .where('stop_requested_at', 'is', null)
-    .execute();
-  plane.wake();
-}
 
 const stale = (attempt: Attempt) =>
   new SphereError('ATTEMPT_STALE', `attempt ${attempt.attempt} of ${attempt.deployment} is over`);
@@ -168,15 +74,14 @@ export async function registerBuilder(
   return specOf(plane, row);
 }
 
-function specOf(plane: Plane, row: DeploymentRow): BuildSpec {
-  const base = `${plane.settings.url}/v1/builds/${row.id}/${row.attempt}`;
+async function specOf(plane: Plane, row: DeploymentRow): Promise<BuildSpec> {
   return {
     deployment: row.id,
     attempt: row.attempt,
     project: row.project_slug,
     target: row.target,
     source: row.source,
-    sourceUrl: row.source.kind === 'upload' ? `${base}/source` : null,
+    sourceUrl: await sourceUrl(plane, row),
     build: row.build,
     serving: row.serving,
     siteUrl: row.deployment_url,
@@ -185,6 +90,14 @@ function specOf(plane: Plane, row: DeploymentRow): BuildSpec {
     allowLocalRepository: plane.settings.allowLocalRepository,
     timeLimitMs: plane.settings.timeLimitMs,
   };
+}
+
+/** Where the builder gets an uploaded source. */
+async function sourceUrl(plane: Plane, row: DeploymentRow): Promise<string | null> {
+  if (row.source.kind !== 'upload') return null;
+  const { transfer } = plane.sites;
+  if (transfer.kind === 'direct') return transfer.sourceDownload(row.account_id, row.source.digest);
+  return `${plane.settings.url}${routePath('buildSource', { deployment: row.id, attempt: row.attempt })}`;
 }
 
 /** The builder has started a phase. From `install` on, where strangers' code runs, there is no Git credential. */

@@ -3,12 +3,21 @@ import { createHash } from 'node:crypto';
 import type { Selectable, Transaction } from 'kysely';
 import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
-import { LIVE, LOCAL_REGION, reservedSlugs } from '../contract/words.ts';
+import { LIVE, reservedSlugs } from '../contract/words.ts';
 import type { ProjectTable, Tables } from './database/tables.ts';
-import { type DeploymentRow, endDeployment, findDeployment, sayEnd, showDeployment } from './deployments.ts';
+import {
+  type DeploymentRow,
+  endDeployment,
+  findDeployment,
+  lockDeployment,
+  sayEnd,
+  showDeployment,
+} from './deployments.ts';
 import { newId } from './keys.ts';
+import { leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
+import { liveSite } from './projects.ts';
 
 type Project = Selectable<ProjectTable>;
 type Created = {
@@ -31,11 +40,12 @@ export async function createDeployment(
   key: string | undefined,
 ): Promise<CreateDeploymentAnswer> {
   checkRequest(request);
+  const region = regionOf(plane, request);
   const bodyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex');
   const known = key === undefined ? undefined : await findByKey(plane, account, key, bodyHash);
   if (known) return answer(plane, known, 'created');
 
-  if (request.source.kind === 'upload' && !(await plane.sites.hasSource(null, request.source.digest))) {
+  if (request.source.kind === 'upload' && !(await plane.sites.hasSource(account, request.source.digest))) {
     throw new SphereError(
       'SOURCE_UNAVAILABLE',
       `the plane has no source ${request.source.digest.slice(0, 12)}`,
@@ -44,10 +54,17 @@ export async function createDeployment(
       },
     );
   }
-  await ensureProject(plane, account, request);
-  const created = await plane.database.transaction((trx) =>
-    insertDeployment(plane, trx, account, request, key, bodyHash),
-  );
+  const project = await ensureProject(plane, account, request, region);
+  // Whoever builds it elsewhere has begun already: the place of the site is made first.
+  if (request.source.kind === 'prebuilt') await plane.sites.prepare(liveSite(project));
+  const created = await plane.database
+    .transaction((trx) => insertDeployment(plane, trx, account, request, key, bodyHash))
+    .catch(async (error: unknown) => {
+      if (error !== keyTaken || key === undefined) throw error;
+      const first = await findByKey(plane, account, key, bodyHash);
+      if (!first) throw error;
+      return { row: first, outcome: 'created' as const, superseded: [] };
+    });
   for (const old of created.superseded) {
     await sayEnd(plane, old, 'queue', `Superseded by ${created.row.id} before it started.`);
   }
@@ -61,14 +78,19 @@ function checkRequest(request: CreateDeployment): void {
       hint: 'Choose another with --slug.',
     });
   }
-  if (request.region !== LOCAL_REGION) {
-    throw new SphereError('REQUEST_INVALID', `this plane has no region "${request.region}"`, {
-      hint: `An embedded plane has one region, "${LOCAL_REGION}".`,
-    });
-  }
   if (request.gitToken !== undefined && request.source.kind !== 'git') {
     throw new SphereError('REQUEST_INVALID', 'a Git token goes with a repository only');
   }
+}
+
+/** The region that is asked for, or null where the plane chooses. Throws `REQUEST_INVALID` for one that it has not. */
+function regionOf(plane: Plane, request: CreateDeployment): string | null {
+  const { region } = request;
+  const { regions } = plane.sites;
+  if (region === undefined || regions.includes(region)) return region ?? null;
+  throw new SphereError('REQUEST_INVALID', `this plane has no region "${region}"`, {
+    hint: `Choose one of: ${regions.join(', ')}.`,
+  });
 }
 
 /** What makes two deployments the same: source, settings and how they are served. */
@@ -103,7 +125,12 @@ async function findByKey(plane: Plane, account: string, key: string, bodyHash: s
 }
 
 /** Finds or makes the project, and refuses to deploy over one that belongs to another place. */
-async function ensureProject(plane: Plane, account: string, request: CreateDeployment): Promise<void> {
+async function ensureProject(
+  plane: Plane,
+  account: string,
+  request: CreateDeployment,
+  region: string | null,
+): Promise<Project> {
   const { query } = plane.database;
   const find = () =>
     query.selectFrom('projects').selectAll().where('slug', '=', request.project).executeTakeFirst();
@@ -118,7 +145,7 @@ async function ensureProject(plane: Plane, account: string, request: CreateDeplo
           id,
           account_id: account,
           slug: request.project,
-          bucket_location: request.region,
+          bucket_location: region ?? (plane.sites.regions[0] as string),
           origin: request.origin,
           port: null,
           created_at: now,
@@ -137,10 +164,34 @@ async function ensureProject(plane: Plane, account: string, request: CreateDeplo
   }
   if (!project) throw new Error(`the project ${request.project} was made and is not there`);
   checkOrigin(project, account, request);
+  if (region !== null && region !== project.bucket_location) {
+    throw new SphereError('SLUG_IN_USE', `the site "${project.slug}" is kept in ${project.bucket_location}`, {
+      hint: `Leave --region out, or choose another slug for the site in ${region}.`,
+    });
+  }
+  if (project.removed_at !== null) await revive(plane, project);
   const port = await plane.addresses.open(project.slug, project.port);
   if (port !== project.port) {
     await query.updateTable('projects').set({ port }).where('id', '=', project.id).execute();
   }
+  return project;
+}
+
+/** Takes a removed project back into use, once all that it served has been taken away. */
+async function revive(plane: Plane, project: Project): Promise<void> {
+  const { query } = plane.database;
+  const half = await query
+    .selectFrom('targets')
+    .select('name')
+    .where('project_id', '=', project.id)
+    .where((eb) => eb.or([eb('emptied_at', 'is', null), eb('emptied_at', '<', project.removed_at)]))
+    .executeTakeFirst();
+  if (half) {
+    throw new SphereError('PUBLISHING', `the site "${project.slug}" is being removed just now`, {
+      hint: `Try again in a moment; if it stays so, \`sphere rm ${project.slug}\` finishes the removal.`,
+    });
+  }
+  await query.updateTable('projects').set({ removed_at: null }).where('id', '=', project.id).execute();
 }
 
 function checkOrigin(project: Project, account: string, request: CreateDeployment): void {
@@ -218,7 +269,7 @@ async function insertDeployment(
       project_slug: project.slug,
       bucket_location: project.bucket_location,
       git_url: request.source.kind === 'git' ? request.source.repository : null,
-      deployment_url: plane.addresses.site(project.slug),
+      deployment_url: plane.addresses.site(liveSite(project)),
       deployment_status: prebuilt ? 'building' : 'queued',
       phase: prebuilt ? 'prepare' : 'queue',
       phases: JSON.stringify(prebuilt ? enterPhase(queued, 'prepare', now) : queued),
@@ -232,7 +283,7 @@ async function insertDeployment(
       order: target.next_order,
       attempt: prebuilt ? 1 : 0,
       lease_owner: prebuilt ? plane.id : null,
-      lease_expires_at: prebuilt ? new Date(now + plane.settings.leaseMs) : null,
+      lease_expires_at: prebuilt ? leaseUntil(plane.settings.leaseMs) : null,
       seen_at: prebuilt ? new Date(now) : null,
       started_at: prebuilt ? new Date(now) : null,
       git_token: request.gitToken === undefined ? null : plane.keys.seal(request.gitToken),
@@ -241,32 +292,56 @@ async function insertDeployment(
     })
     .returningAll()
     .executeTakeFirstOrThrow();
-  if (key !== undefined) {
-    await trx
-      .insertInto('idempotency_keys')
-      .values({
-        account_id: account,
-        key,
-        body_hash: bodyHash,
-        deployment_id: row.id,
-        created_at: new Date(now),
-      })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['account_id', 'key'])
-          .doUpdateSet({ body_hash: bodyHash, deployment_id: row.id, created_at: new Date(now) }),
-      )
-      .execute();
-  }
-  const superseded = unfinished.filter((old) => old.deployment_status === 'queued');
-  for (const old of superseded) {
+  if (key !== undefined) await rememberKey(trx, account, key, bodyHash, row.id, now);
+  const superseded: DeploymentRow[] = [];
+  for (const { id, deployment_status } of unfinished) {
+    if (deployment_status !== 'queued') continue;
+    // It may have been claimed or cancelled since it was read.
+    const old = await lockDeployment(trx, id);
+    if (old?.deployment_status !== 'queued') continue;
     const error = {
       code: 'DEPLOYMENT_SUPERSEDED' as const,
       message: `superseded by ${row.id}, which was asked for later`,
     };
     await endDeployment(trx, old, 'cancel', { reason: 'superseded', error }, now);
+    superseded.push(old);
   }
   return { row, outcome: 'created', superseded };
+}
+
+/** Thrown to undo what a request has written whose key another one has used at the same time. */
+const keyTaken = new Error('the key has been used meanwhile');
+
+/** Keeps `key` for a day. Throws `keyTaken` when it is not free. */
+async function rememberKey(
+  trx: Transaction<Tables>,
+  account: string,
+  key: string,
+  bodyHash: string,
+  deployment: string,
+  now: number,
+): Promise<void> {
+  const value = { body_hash: bodyHash, deployment_id: deployment, created_at: new Date(now) };
+  const kept = await trx
+    .insertInto('idempotency_keys')
+    .values({ account_id: account, key, ...value })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['account_id', 'key'])
+        .doUpdateSet(value)
+        .where('idempotency_keys.created_at', '<=', new Date(now - keyLifeMs)),
+    )
+    .returning('key')
+    .executeTakeFirst();
+  if (!kept) throw keyTaken;
+}
+
+/** Removes keys that are no longer remembered. */
+export async function forgetOldKeys(plane: Plane): Promise<void> {
+  await plane.database.query
+    .deleteFrom('idempotency_keys')
+    .where('created_at', '<=', new Date(plane.now() - keyLifeMs))
+    .execute();
 }
 
 async function answer(

@@ -7,8 +7,21 @@ import type { DeploymentTable, Tables } from './database/tables.ts';
 import { isEnded, nextStatus } from './deployment-status.ts';
 import { endPhases, phaseTimings } from './phases.ts';
 import type { Plane, Queries } from './plane.ts';
+import type { Site } from './ports.ts';
 
 export type DeploymentRow = Selectable<DeploymentTable>;
+
+/** The site that `row` is published to. */
+export function siteOf(
+  row: Pick<DeploymentRow, 'project_id' | 'project_slug' | 'bucket_location' | 'target'>,
+): Site {
+  return {
+    project: row.project_id,
+    slug: row.project_slug,
+    region: row.bucket_location,
+    target: row.target,
+  };
+}
 
 /** The deployment `id` of `account`. Throws `NOT_FOUND`, also for another account's. */
 export async function findDeployment(db: Queries, account: string, id: string): Promise<DeploymentRow> {
@@ -119,8 +132,8 @@ export function viewDeployment(
     warnings: row.warnings,
     source: row.source,
     attempt: row.attempt,
-    url: plane.addresses.site(row.project_slug),
-    address: plane.addresses.direct(row.project_slug),
+    url: plane.addresses.site(siteOf(row)),
+    address: plane.addresses.direct(siteOf(row)),
     live: live.get(`${row.project_id} ${row.target}`) === row.id,
     figures: row.figures,
     createdAt: row.created_at.toISOString(),

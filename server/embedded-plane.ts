@@ -1,7 +1,6 @@
 /** Puts the embedded plane of one data directory together: lock, adapters, app, listen, work. */
 import { join } from 'node:path';
 import type { Kysely } from 'kysely';
-import { SphereError } from '../contract/errors.ts';
 import { version } from '../contract/version.ts';
 import { LOCAL_REGION } from '../contract/words.ts';
 import { packageRoot } from '../files/package-root.ts';
@@ -9,7 +8,8 @@ import { createDiskLogStore } from './adapters/disk-log-store.ts';
 import { createDiskSiteStore } from './adapters/disk-site-store.ts';
 import { createProcessRunner, type ProcessRunnerOptions } from './adapters/process-runner.ts';
 import { createApp, createHttpServer } from './app.ts';
-import { createCallers, EMBEDDED_ACCOUNT } from './callers.ts';
+import { createCallers, EMBEDDED_ACCOUNT, embeddedHolder } from './callers.ts';
+import { closeAll, describe } from './closing.ts';
 import type { ServerConfig } from './config.ts';
 import {
   dataPaths,
@@ -23,26 +23,17 @@ import {
 import { openEmbeddedDatabase } from './database/embedded.ts';
 import type { Tables } from './database/tables.ts';
 import { lockDirectory } from './directory-lock.ts';
+import { duties } from './duties.ts';
+import { requestedHost } from './hosts.ts';
 import { createKeys, newId } from './keys.ts';
 import { closeServer, createSiteListeners, listenForPlane } from './listeners.ts';
 import type { Plane } from './plane.ts';
 import type { BuildRunner } from './ports.ts';
+import { liveSite } from './projects.ts';
+import { prune } from './prune.ts';
+import type { RunningServer } from './running-server.ts';
 import { createSiteHandler } from './sites/serve.ts';
-import { startWorkLoop, type WorkLoop } from './work-loop.ts';
-
-export type RunningServer = {
-  url: string;
-  home: string;
-  /** Why the address is another one than before, where it is. */
-  notice: string | null;
-  /** Resolves when the plane has ended, by `stop` or by its API. */
-  ended: Promise<void>;
-  /** Ends in order. Builds that run go on and are taken up by the next start. */
-  stop(): Promise<void>;
-};
-
-/** How long one part's orderly end may take, in milliseconds. */
-const closeWithinMs = 5_000;
+import { startWorkLoop, unlessStale, type WorkLoop } from './work-loop.ts';
 
 /** What a test may replace. */
 export type PlaneParts = { builds(options: ProcessRunnerOptions): BuildRunner };
@@ -100,14 +91,15 @@ async function open(
   closers.push(() => logs.close());
   const sites = createDiskSiteStore(paths.sites);
   const serveSite = createSiteHandler({
-    find: (slug) => sites.site(slug),
-    blobFile: (project, blob) => sites.blobFile(project, blob),
+    find: (slug) => sites.live(slug),
+    blobFile: (slug, blob) => sites.blobFile(slug, blob),
     compressedDirectory: paths.compressed,
     report: (error) => report('serving a site failed', error),
   });
   const listeners = createSiteListeners(serveSite, () => port);
   closers.push(() => listeners.close());
 
+  const ending = new AbortController();
   let loop: WorkLoop | undefined;
   const plane: Plane = {
     id: newId('pln'),
@@ -124,20 +116,25 @@ async function open(
     keys: createKeys(await readKey(config.home)),
     settings: {
       maxBuilds: config.maxBuilds,
+      maxBuildsPerAccount: config.maxBuilds,
       timeLimitMs: config.timeLimitMs,
+      startLimitMs: 60_000,
       leaseMs: 30_000,
+      exclusive: true,
       allowLocalRepository: true,
       url,
     },
     addresses: {
-      site: (slug) => `http://${slug}.localhost:${port}/`,
-      direct: (slug) => `http://127.0.0.1:${listeners.portOf(slug) ?? port}/`,
+      site: ({ slug }) => `http://${slug}.localhost:${port}/`,
+      direct: ({ slug }) => `http://127.0.0.1:${listeners.portOf(slug) ?? port}/`,
       open: (slug, wanted) => listeners.open(slug, wanted),
     },
     publishing: new Set(),
+    ending: ending.signal,
     now: Date.now,
     wake: () => loop?.wake(),
     report,
+    reportUnlessStale: unlessStale(report),
   };
   await openSites(plane);
 
@@ -145,21 +142,27 @@ async function open(
   const asked = new Promise<void>((resolve) => {
     shutDown = resolve;
   });
-  const callers = createCallers(plane);
-  app = createApp(plane, callers, serveSite, {
-    dataDirectory: config.home,
-    startedAt,
-    directories: {
-      sites: paths.sites,
-      builds: paths.builds,
-      cache: paths.cache,
-      compressed: paths.compressed,
+  const directories = {
+    sites: paths.sites,
+    builds: paths.builds,
+    cache: paths.cache,
+    compressed: paths.compressed,
+  };
+  app = createApp(plane, {
+    callers: createCallers(plane, embeddedHolder(plane)),
+    requestedHost,
+    serveSite,
+    plane: {
+      dataDirectory: config.home,
+      startedAt,
+      waitingFor: () => [],
+      prune: () => prune(plane, directories),
+      shutDown,
     },
-    shutDown,
   });
   const sockets = app.attach(server);
   closers.push(() => sockets.close());
-  loop = startWorkLoop(plane);
+  loop = startWorkLoop(plane, duties);
   const { stop } = loop;
   closers.push(() => stop());
   await writePort(config.home, port);
@@ -197,36 +200,16 @@ async function openSites(plane: Plane): Promise<void> {
     .select(['id', 'slug', 'port', 'bucket_location'])
     .where('bucket_location', '=', LOCAL_REGION)
     .execute();
-  for (const { id, slug, port } of projects) {
+  for (const project of projects) {
+    const { id, slug, port } = project;
+    const address = plane.addresses.site(liveSite(project));
     const now = await plane.addresses.open(slug, port);
     if (now !== port) await query.updateTable('projects').set({ port: now }).where('id', '=', id).execute();
     await query
       .updateTable('deployments')
-      .set({ deployment_url: plane.addresses.site(slug) })
+      .set({ deployment_url: address })
       .where('project_id', '=', id)
-      .where('deployment_url', '<>', plane.addresses.site(slug))
+      .where('deployment_url', '<>', address)
       .execute();
   }
-}
-
-/** Closes in reverse, each under a deadline, and goes on when one closer fails or hangs. */
-async function closeAll(closers: (() => Promise<void>)[], log: (line: string) => void): Promise<void> {
-  for (const close of closers.splice(0).reverse()) {
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`not closed within ${closeWithinMs / 1000} s`)),
-        closeWithinMs,
-      );
-    });
-    await Promise.race([close(), deadline]).catch((error: unknown) => log(describe('closing failed', error)));
-    clearTimeout(timer);
-  }
-}
-
-function describe(message: string, error?: unknown): string {
-  const time = new Date().toISOString();
-  if (error === undefined) return `${time} ${message}`;
-  if (error instanceof SphereError) return `${time} ${message}: ${error.code} ${error.message}`;
-  return `${time} ${message}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }

@@ -12,8 +12,23 @@ const apiNames = new Set(['localhost', '127.0.0.1', '[::1]']);
  * browser send a foreign name to loopback (DNS rebinding).
  */
 export function requestedHost(header: string | undefined): RequestedHost {
-  const name = (header ?? '').toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '');
+  const name = nameOf(header);
   if (apiNames.has(name)) return { kind: 'api' };
   const slug = /^([a-z0-9-]+)\.localhost$/.exec(name)?.[1];
   return slug === undefined ? { kind: 'other', name } : { kind: 'site', slug };
 }
+
+/**
+ * Reads the Host header of a hosted plane, which answers to the name of its public address, and to loopback's for those
+ * who look after it on its own machine. It serves no sites itself.
+ */
+export function hostedHosts(publicUrl: string): (header: string | undefined) => RequestedHost {
+  const own = new URL(publicUrl).hostname;
+  return (header) => {
+    const name = nameOf(header);
+    return name === own || apiNames.has(name) ? { kind: 'api' } : { kind: 'other', name };
+  };
+}
+
+const nameOf = (header: string | undefined) =>
+  (header ?? '').toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '');

@@ -56,7 +56,7 @@ export function equalStrings(a: string, b: string): boolean {
 }
 
 /** A fresh identifier such as `dpl_k3v9x0q2m8t4w6z1`: 80 random bits, so that it cannot be guessed. */
-export function newId(prefix: 'dpl' | 'pub' | 'prj' | 'pln'): string {
+export function newId(prefix: 'acc' | 'dpl' | 'pln' | 'prj' | 'pub' | 'tok'): string {
   const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
   const letters = [...randomBytes(16)].map((byte) => alphabet[byte & 31]);
   return `${prefix}_${letters.join('')}`;

@@ -1,18 +1,30 @@
-/** The server's entry: configuration, the embedded plane, signals. `sphere server` imports it. */
+/** The server's entry: which plane is meant, and signals. `sphere server` imports it. */
+import type { Check } from './check.ts';
 import { readConfig } from './config.ts';
-import { openPlane, type RunningServer } from './embedded-plane.ts';
+import { openPlane } from './embedded-plane.ts';
+import { isHosted } from './is-hosted.ts';
+import type { RunningServer } from './running-server.ts';
 
 /**
- * Starts the embedded plane of a data directory, which ends in order on SIGINT, SIGTERM and SIGHUP. Answers `held` when
- * another process serves it already. Throws `CONFIGURATION_INVALID`, `PORT_TAKEN`. `log` takes one line for people.
+ * Starts a replica of a hosted plane where `environment` describes one, else the embedded plane of a data directory. It
+ * ends in order on SIGINT, SIGTERM and SIGHUP. Answers `held` when another process serves the directory already. Throws
+ * `CONFIGURATION_INVALID`, `PORT_TAKEN`. `log` takes one line for people.
  */
 export async function startServer(
   flags: { port?: number | undefined; home?: string | undefined },
+  environment: NodeJS.ProcessEnv,
   log: (line: string) => void,
 ): Promise<RunningServer | { held: { pid: number; home: string } }> {
-  const server = await openPlane(readConfig(flags), log);
+  const server = isHosted(environment)
+    ? await (await import('./hosted.ts')).startReplica(environment, log)
+    : await openPlane(readConfig(flags, environment), log);
   if ('held' in server) return server;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     process.once(signal, () => void server.stop());
   return server;
+}
+
+/** Looks at everything that the hosted plane of `environment` needs. Throws `CONFIGURATION_INVALID`. */
+export async function checkServer(environment: NodeJS.ProcessEnv): Promise<Check[]> {
+  return (await import('./hosted.ts')).checkReplica(environment);
 }

@@ -3,15 +3,20 @@ import type { Kysely, Transaction } from 'kysely';
 import type { Database } from './database/database.ts';
 import type { Tables } from './database/tables.ts';
 import type { Keys } from './keys.ts';
-import type { BuildRunner, LogStore, SiteStore } from './ports.ts';
+import type { BuildRunner, LogStore, Site, SiteStore } from './ports.ts';
 
 export type PlaneSettings = {
-  /** How many builds run at once. */
+  /** How many builds run at once, and how many of one account. */
   maxBuilds: number;
+  maxBuildsPerAccount: number;
   /** Milliseconds for one build's commands. */
   timeLimitMs: number;
+  /** Milliseconds from the claim to the builder's first request. */
+  startLimitMs: number;
   /** Milliseconds for which a claim holds without being renewed. */
   leaseMs: number;
+  /** No other process works on this database: whatever lease is found at the start was left behind. */
+  exclusive: boolean;
   /** Repositories may be local paths (embedded planes). */
   allowLocalRepository: boolean;
   /** Where builders reach this plane, without a trailing slash. */
@@ -21,11 +26,11 @@ export type PlaneSettings = {
 /** Where sites answer. */
 export type Addresses = {
   /** The address that people use. */
-  site(slug: string): string;
-  /** The same site on 127.0.0.1, for what does not resolve `*.localhost`. */
-  direct(slug: string): string;
-  /** Makes sure that a new project's site answers, and gives the port of its own address. */
-  open(slug: string, port: number | null): Promise<number>;
+  site(site: Site): string;
+  /** The same site for programs that do not resolve the names of the first. */
+  direct(site: Site): string;
+  /** Makes sure that a new project's site answers; the port of its own address where it has one. */
+  open(slug: string, port: number | null): Promise<number | null>;
 };
 
 export type Plane = {
@@ -40,12 +45,16 @@ export type Plane = {
   addresses: Addresses;
   /** Publications that this process carries out now, by id. */
   publishing: Set<string>;
+  /** Aborted when this process begins to end: long work stops where another process can go on. */
+  ending: AbortSignal;
   /** Milliseconds since 1970. */
   now(): number;
   /** The queue, a publication or a stop request has changed: look at once. */
   wake(): void;
   /** For what nobody waits for and nobody can act on; never throws. */
   report(message: string, error?: unknown): void;
+  /** As `report`, but an attempt that has ended meanwhile is no news. */
+  reportUnlessStale(what: string, error: unknown): void;
 };
 
 /** The database, or a transaction on it. */

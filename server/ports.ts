@@ -105,8 +105,6 @@ export type SiteStore = {
   /** Where sites may be kept; the first is the default. */
   regions: readonly string[];
   transfer: ThroughPlane | DirectTransfer;
-  /** The address under which people find the site. */
-  address(site: Site): string;
   /**
    * Makes sure that the place of the site is there, ours and public, before anything is built for it. Safe to repeat.
    * Throws `SLUG_IN_USE` for a place that is not this project's, which it leaves untouched.
@@ -128,9 +126,7 @@ export type SiteStore = {
 };
 
 /** A builder that has been started, in words that survive a restart of the plane. */
-export type RunnerRef =
-  | { pid: number; startedAt: string }
-  | { task: string };
+export type RunnerRef = { pid: number; startedAt: string } | { task: string };
 
 /** What a look at a builder that has ended says of why it ended, when the builder itself did not report. */
 export type BuilderEnd = { reason: Extract<EndReason, 'infrastructure' | 'out_of_memory'>; error: ErrorBody };

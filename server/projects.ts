@@ -6,18 +6,29 @@ import { LIVE } from '../contract/words.ts';
 import type { ProjectTable } from './database/tables.ts';
 import { liveDeployments, viewDeployment } from './deployments.ts';
 import type { Plane } from './plane.ts';
+import type { Site } from './ports.ts';
 
 type ProjectRow = Selectable<ProjectTable>;
 
-/** The project `slug` of `account`. Throws `NOT_FOUND`, also for another account's. */
-export async function findProject(plane: Plane, account: string, slug: string): Promise<ProjectRow> {
+/** The site that a project's `live` target serves. */
+export function liveSite(row: Pick<ProjectRow, 'id' | 'slug' | 'bucket_location'>): Site {
+  return { project: row.id, slug: row.slug, region: row.bucket_location, target: LIVE };
+}
+
+/** The project `slug` of `account`. Throws `NOT_FOUND`, also for another account's and for one that was removed. */
+export async function findProject(
+  plane: Plane,
+  account: string,
+  slug: string,
+  { removedToo = false } = {},
+): Promise<ProjectRow> {
   const row = await plane.database.query
     .selectFrom('projects')
     .selectAll()
     .where('slug', '=', slug)
     .where('account_id', '=', account)
     .executeTakeFirst();
-  if (row) return row;
+  if (row && (removedToo || row.removed_at === null)) return row;
   throw new SphereError('NOT_FOUND', `there is no project "${slug}"`, {
     hint: 'See `sphere ls`; `sphere deploy` makes one.',
   });
@@ -42,8 +53,8 @@ export async function showProjects(plane: Plane, rows: readonly ProjectRow[]): P
       slug: row.slug,
       region: row.bucket_location,
       origin: row.origin,
-      url: plane.addresses.site(row.slug),
-      address: plane.addresses.direct(row.slug),
+      url: plane.addresses.site(liveSite(row)),
+      address: plane.addresses.direct(liveSite(row)),
       live: deployment ? viewDeployment(plane, deployment, live) : null,
       createdAt: row.created_at.toISOString(),
     };

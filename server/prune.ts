@@ -5,10 +5,9 @@ import type { PruneAnswer } from '../contract/api.ts';
 import type { Manifest } from '../contract/manifest.ts';
 import { siteStorePaths } from './adapters/disk-site-store.ts';
 import { isEnded } from './deployment-status.ts';
+import { keptDeployments } from './kept-deployments.ts';
 import type { Plane } from './plane.ts';
 
-/** Deployments per target that were live and stay ready for a rollback. */
-const keptPerTarget = 20;
 /** Caches that no build has used for this long are freed, in milliseconds. */
 const idleCacheMs = 7 * 24 * 3600_000;
 /** Directories between a kind of cache and its entries: those of `builder/cache/places.ts` lie in one per project. */
@@ -37,9 +36,8 @@ export async function prune(plane: Plane, directories: PruneDirectories): Promis
       'runner',
     ])
     .execute();
-  const kept = await keptDeployments(plane);
+  const kept = new Set([...(await keptDeployments(plane)).values()].flatMap((set) => [...set]));
   const unfinished = rows.filter((row) => !isEnded(row.deployment_status));
-  for (const row of unfinished) kept.add(row.id);
   // What arrives while this runs is referred to by nothing yet: the longest build protects it.
   const before = started - plane.settings.timeLimitMs;
   const paths = siteStorePaths(directories.sites);
@@ -92,24 +90,6 @@ export async function prune(plane: Plane, directories: PruneDirectories): Promis
     { what: 'logs older than 30 days', freedBytes: logs },
   ];
   return { freedBytes: parts.reduce((sum, part) => sum + part.freedBytes, 0), parts };
-}
-
-/** Live, and per target the last that were. */
-async function keptDeployments(plane: Plane): Promise<Set<string>> {
-  const done = await plane.database.query
-    .selectFrom('publications')
-    .select(['project_id', 'target', 'deployment_id'])
-    .where('state', '=', 'done')
-    .orderBy('order', 'desc')
-    .execute();
-  const perTarget = new Map<string, Set<string>>();
-  for (const row of done) {
-    const key = `${row.project_id} ${row.target}`;
-    const set = perTarget.get(key) ?? new Set<string>();
-    perTarget.set(key, set);
-    if (set.size < keptPerTarget) set.add(row.deployment_id);
-  }
-  return new Set([...perTarget.values()].flatMap((set) => [...set]));
 }
 
 async function markedBlobs(manifests: string): Promise<Set<string>> {

@@ -3,13 +3,18 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RollbackAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
-import { type DeploymentRow, showDeployment } from './deployments.ts';
-import type { Plane } from './plane.ts';
+import { type DeploymentRow, liveDeployments, showDeployment, siteOf } from './deployments.ts';
+import type { Plane, Queries } from './plane.ts';
 import { findProject } from './projects.ts';
-import { insertPublication, runPublications } from './publications.ts';
+import { runPublications } from './publication-claims.ts';
+import { begunSinceEmptied } from './publication-history.ts';
+import { insertPublication } from './publications.ts';
 
 /** How long the caller waits for the publication, in milliseconds, and how often it is looked at. */
 const wait = { forMs: 60_000, everyMs: 50 } as const;
+
+/** More than whose files are ever kept. */
+const mostPublished = 100;
 
 /**
  * Makes `id` live again, or without an id the deployment that was live before. It takes its place in the target's
@@ -23,6 +28,9 @@ export async function rollback(
   id: string | undefined,
 ): Promise<RollbackAnswer> {
   const project = await findProject(plane, account, slug);
+  const wanted = choose(await publishedDeployments(plane.database.query, project.id), slug, id);
+  // Looking for files can take seconds where they are far away: nobody has to wait for that.
+  await checkFiles(plane, wanted.to);
   const { publication, to, from } = await plane.database.transaction(async (trx) => {
     const target = await trx
       .selectFrom('targets')
@@ -31,30 +39,12 @@ export async function rollback(
       .where('name', '=', LIVE)
       .forUpdate()
       .executeTakeFirstOrThrow();
-    const published = await trx
-      .selectFrom('deployments')
-      .selectAll()
-      .where('project_id', '=', project.id)
-      .where('target', '=', LIVE)
-      .where((eb) =>
-        eb.exists(
-          eb
-            .selectFrom('publications')
-            .select('id')
-            .whereRef('publications.deployment_id', '=', 'deployments.id')
-            .where('state', '=', 'done'),
-        ),
-      )
-      .orderBy('order', 'desc')
-      .execute();
-    const live = await trx
-      .selectFrom('publications')
-      .select('deployment_id')
-      .where('id', '=', target.live_publication_id ?? '')
-      .executeTakeFirst();
-    const from = published.find((row) => row.id === live?.deployment_id);
-    const to = choose(published, from, slug, id);
-    await checkFiles(plane, slug, to);
+    const { to, from } = choose(await publishedDeployments(trx, project.id), slug, id);
+    if (to.id !== wanted.to.id) {
+      throw new SphereError('PUBLISHING', `"${slug}" has changed meanwhile: ${from?.id} is live now`, {
+        hint: `See \`sphere ls ${slug}\`, then name the one to go back to: \`sphere rollback ID\`.`,
+      });
+    }
     const order = target.next_order;
     await trx
       .updateTable('targets')
@@ -72,25 +62,51 @@ export async function rollback(
   };
 }
 
+type Published = { rows: DeploymentRow[]; live: DeploymentRow | undefined };
+
+/** What has been live on the project's live target, newest first, and what is. */
+async function publishedDeployments(db: Queries, project: string): Promise<Published> {
+  const rows = await db
+    .selectFrom('deployments')
+    .selectAll()
+    .where('project_id', '=', project)
+    .where('target', '=', LIVE)
+    .where((eb) =>
+      eb.exists(
+        eb
+          .selectFrom('publications')
+          .select('id')
+          .whereRef('publications.deployment_id', '=', 'deployments.id')
+          .where('state', '=', 'done')
+          .where(begunSinceEmptied(project, LIVE)),
+      ),
+    )
+    .orderBy('order', 'desc')
+    .limit(mostPublished)
+    .execute();
+  const live = (await liveDeployments(db, [project])).get(`${project} ${LIVE}`);
+  return { rows, live: rows.find((row) => row.id === live) };
+}
+
 /** `prune` keeps the files of the last deployments that were live, not of all. */
-async function checkFiles(plane: Plane, slug: string, row: DeploymentRow): Promise<void> {
-  const manifest = await plane.sites.getManifest(slug, row.id).catch(() => null);
-  const blobs = Object.values(manifest?.files ?? {}).map((file) => file.blob);
-  if (manifest && (await plane.sites.missingBlobs(slug, blobs)).length === 0) return;
+async function checkFiles(plane: Plane, row: DeploymentRow): Promise<void> {
+  const site = siteOf(row);
+  const manifest = await plane.sites.getManifest(site, row.id).catch(() => null);
+  const blobs = new Map(Object.values(manifest?.files ?? {}).map((file) => [file.blob, file.bytes]));
+  if (manifest && (await plane.sites.missingBlobs(site, blobs)).length === 0) return;
   throw new SphereError('NOT_PUBLISHED', `the files of ${row.id} have been freed: it cannot be live again`, {
     hint: 'Deploy its commit again.',
   });
 }
 
 function choose(
-  published: readonly DeploymentRow[],
-  live: DeploymentRow | undefined,
+  { rows, live }: Published,
   slug: string,
   id: string | undefined,
-): DeploymentRow {
+): { to: DeploymentRow; from: DeploymentRow | undefined } {
   if (id === undefined) {
-    const before = published.find((row) => live !== undefined && row.order < live.order);
-    if (before) return before;
+    const to = rows.find((row) => live !== undefined && row.order < live.order);
+    if (to) return { to, from: live };
     throw new SphereError(
       'NOTHING_TO_ROLL_BACK',
       `"${slug}" has nothing older than ${live?.id ?? 'nothing'} to go back to`,
@@ -99,18 +115,18 @@ function choose(
       },
     );
   }
-  const row = published.find((candidate) => candidate.id === id);
-  if (!row) {
+  const to = rows.find((candidate) => candidate.id === id);
+  if (!to) {
     throw new SphereError('NOT_PUBLISHED', `"${slug}" has no deployment "${id}" that has been live`, {
       hint: `See \`sphere ls ${slug}\`; only what has been live can be live again.`,
     });
   }
-  if (row.id === live?.id) {
+  if (to.id === live?.id) {
     throw new SphereError('NOTHING_TO_ROLL_BACK', `${id} is what is live now`, {
       hint: `See \`sphere ls ${slug}\`.`,
     });
   }
-  return row;
+  return { to, from: live };
 }
 
 async function publicationEnd(plane: Plane, id: string): Promise<void> {

@@ -32,7 +32,10 @@ export async function checkServed(address: string, manifest: Manifest): Promise<
 /** By node:http: the first request of the built-in `fetch` costs a publication a tenth of a second. */
 function fetchDigest(url: URL): Promise<{ status: number; sha256: string }> {
   return new Promise((resolve, reject) => {
-    const request = get(url, { headers: { 'accept-encoding': 'identity' }, agent: false }, (response) => {
+    // `localhost` names this machine (RFC 6761, 6.3), which not every resolver knows.
+    const local = url.hostname.endsWith('.localhost') ? { hostname: '127.0.0.1' } : {};
+    const headers = { host: url.host, 'accept-encoding': 'identity' };
+    const request = get(url, { ...local, headers, agent: false }, (response) => {
       const hash = createHash('sha256');
       response
         .on('data', (chunk: Buffer) => hash.update(chunk))

@@ -37,12 +37,18 @@ export function attachSockets(
     maxHttpBufferSize: 64 * 1024,
     allowRequest: (request, decide) => decide(null, isApi(request)),
   });
-  io.use((socket, next) => {
+  io.use(async (socket, next) => {
     const { token } = socket.handshake.auth as { token?: unknown };
-    const account = typeof token === 'string' ? callers.accountOf(token) : null;
-    if (account === null) return next(new Error('NOT_SIGNED_IN'));
-    socket.data.account = account;
-    next();
+    try {
+      const account = typeof token === 'string' ? await callers.accountOf(token) : null;
+      if (account === null) return next(new Error('NOT_SIGNED_IN'));
+      socket.data.account = account;
+      next();
+    } catch (error) {
+      plane.report('a token could not be checked', error);
+      // A refusal would be final: a client whose connection breaks comes back.
+      socket.conn.close();
+    }
   });
   io.on('connection', (socket) => serveFollower(plane, socket));
   return {

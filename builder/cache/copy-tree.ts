@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { BuildUser } from '../command/build-user.ts';
 import { runQuiet } from '../command/run-quiet.ts';
 
 /**
@@ -14,7 +15,12 @@ import { runQuiet } from '../command/run-quiet.ts';
  */
 export type CopyMode = 'clone' | 'link' | 'copy';
 
-export type CopyContext = { environment: Record<string, string | undefined>; signal: AbortSignal };
+export type CopyContext = {
+  environment: Record<string, string | undefined>;
+  signal: AbortSignal;
+  /** As whom is copied, where commands of the source may have put links in the way; else the builder's own user. */
+  user?: BuildUser | null;
+};
 
 /** Copies `from` to `to`, which must not exist. Rejects when that fails; what is at `to` is then worth nothing. */
 export async function copyTree(
@@ -23,7 +29,8 @@ export async function copyTree(
   mode: CopyMode,
   context: CopyContext,
 ): Promise<void> {
-  await mkdir(dirname(to), { recursive: true });
+  if (context.user) await runQuiet('mkdir', ['-p', dirname(to)], context);
+  else await mkdir(dirname(to), { recursive: true });
   const result = await runQuiet('cp', [...flags(mode, process.platform), from, to], context);
   if (result.exitCode !== 0) throw new Error(`copying ${from} failed: ${result.lastLines.join(' ')}`);
 }

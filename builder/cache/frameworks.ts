@@ -64,6 +64,6 @@ async function move(from: string, to: string, caches: FrameworkCaches): Promise<
     renameSync(from, to);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-    await copyTree(from, to, 'copy', caches);
+    await copyTree(from, to, 'copy', { ...caches, user: null });
   }
 }

@@ -40,6 +40,7 @@ export function frameworkCachesOf(
     source,
     paths,
     environment: toolEnvironment(config.machine),
+    user: config.buildUser,
     signal,
   };
 }

@@ -2,12 +2,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { LogStream } from '../../contract/words.ts';
+import { type BuildUser, endProcessesOf } from './build-user.ts';
 import type { Ending } from './ending.ts';
 
 export type CommandRun = {
   command: string;
   directory: string;
   environment: Record<string, string | undefined>;
+  /** As whom it runs; null for the builder's own user. */
+  user?: BuildUser | null;
   /** Ends the command and all that it started; `runCommand` then rejects with the signal's reason. */
   signal: AbortSignal;
   /** Takes the output, and resolves at its end. */
@@ -38,6 +41,7 @@ export async function runCommand(run: CommandRun): Promise<Ending> {
     env: run.environment,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
+    ...run.user,
   });
   const lastLines: string[] = [];
   const seen = (lines: readonly string[]) => {
@@ -51,6 +55,7 @@ export async function runCommand(run: CommandRun): Promise<Ending> {
   try {
     const { exitCode, signal } = await ended(child);
     lifeline.destroy();
+    if (run.user) await endProcessesOf(run.user);
     await Promise.race([piped, outputStopped([stdout, stderr])]);
     run.signal.throwIfAborted();
     return { command: run.command, exitCode, signal, lastLines: lastLines.slice(-keptLines) };

@@ -1,5 +1,6 @@
 /** Runs a program of Sphere's own (npm, cp) and keeps its last lines, for when it fails. */
 import { execFile } from 'node:child_process';
+import type { BuildUser } from './build-user.ts';
 
 export type QuietResult = { exitCode: number | null; lastLines: string[]; stdout: string };
 
@@ -7,7 +8,12 @@ export type QuietResult = { exitCode: number | null; lastLines: string[]; stdout
 export function runQuiet(
   program: string,
   args: readonly string[],
-  options: { environment: Record<string, string | undefined>; signal: AbortSignal; directory?: string },
+  options: {
+    environment: Record<string, string | undefined>;
+    signal: AbortSignal;
+    directory?: string;
+    user?: BuildUser | null;
+  },
 ): Promise<QuietResult> {
   return new Promise((resolve, reject) => {
     execFile(
@@ -17,6 +23,7 @@ export function runQuiet(
         env: options.environment,
         signal: options.signal,
         maxBuffer: 64 * 1024 * 1024,
+        ...options.user,
         ...(options.directory === undefined ? {} : { cwd: options.directory }),
       },
       (error, stdout, stderr) => {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Log } from '../log/log.ts';
 import type { PlannedCommand } from '../plan/build-plan.ts';
+import type { BuildUser } from './build-user.ts';
 import { type Ending, failureOf } from './ending.ts';
 import { runCommand } from './run-command.ts';
 
@@ -17,14 +18,16 @@ export type StepsOptions = {
   /** Where the paths of commands begin. */
   source: string;
   environment: Record<string, string | undefined>;
+  /** As whom the commands run; null for the builder's own user. */
+  user: BuildUser | null;
   signal: AbortSignal;
 };
 
-export function openSteps({ log, source, environment, signal }: StepsOptions): CommandSteps {
+export function openSteps({ log, source, environment, user, signal }: StepsOptions): CommandSteps {
   const attempt = async ({ command, directory }: PlannedCommand) => {
     log.say(directory === '.' ? `$ ${command}` : `$ ${command}  (in ${directory})`);
     const at = join(source, directory);
-    const ending = await runCommand({ command, directory: at, environment, signal, pipe: log.pipe });
+    const ending = await runCommand({ command, directory: at, environment, user, signal, pipe: log.pipe });
     // In errors, files are named as their author knows them.
     const own = (line: string) => line.replaceAll(`file://${source}/`, '').replaceAll(`${source}/`, '');
     return { ...ending, lastLines: ending.lastLines.map(own) };

@@ -1,7 +1,11 @@
-/** Sends log lines to the plane: in numbered batches, one in flight at a time, so that order needs no thought. */
+/**
+ * Sends log lines to the plane: in numbered batches, one in flight at a time, so that order needs no thought. A plane that
+ * has lost what it had answered for gets it again, before anything new.
+ */
 import type { LogAnswer } from '../../contract/builder-api.ts';
 import { batchLimits } from '../../contract/logs.ts';
 import type { LogStream, Phase } from '../../contract/words.ts';
+import { type Batch, createSentBatches } from './sent-batches.ts';
 
 /** Sends the JSON text of one `LogRequest`; retries by itself, and rejects only when nothing more can be sent. */
 export type SendBatch = (body: string) => Promise<LogAnswer>;
@@ -40,6 +44,7 @@ export function createShipper({ send, unblocked, failed }: ShipperOptions): Ship
   let waiting: Run[] = [];
   let waitingLines = 0;
   let waitingBytes = 0;
+  const sent = createSentBatches();
   let batch = 0;
   let blocked = false;
   let flushing = false;
@@ -47,12 +52,24 @@ export function createShipper({ send, unblocked, failed }: ShipperOptions): Ship
   let timer: NodeJS.Timeout | null = null;
   let sending: Promise<void> | null = null;
 
+  /** Sends `batch`, and before it those that the plane asks for again. True when the log is full. */
+  const deliver = async (batch: Batch): Promise<boolean> => {
+    for (let next = batch.number; next <= batch.number; ) {
+      const body = next === batch.number ? batch.body : sent.bodyOf(next);
+      const { full, again, kept } = await send(body);
+      if (full === true) return true;
+      if (again === undefined) next++;
+      else if (again < next) next = again;
+      else throw new Error(`the plane answered batch ${next} with a request for batch ${again}`);
+      if (next > batch.number) sent.answered(batch, kept);
+    }
+    return false;
+  };
+
   const sendAll = async (): Promise<void> => {
     while (waitingLines > 0 && ended === null) {
-      const body = takeBatch();
       try {
-        const { full } = await send(body);
-        if (full === true) ended = 'full';
+        if (await deliver(takeBatch())) ended = 'full';
       } catch (error) {
         ended = { error };
         failed(error);
@@ -89,7 +106,7 @@ export function createShipper({ send, unblocked, failed }: ShipperOptions): Ship
   const isBatchFull = () => waitingBytes >= batchLimits.bytes || waitingLines >= batchLimits.lines;
 
   /** The oldest lines as JSON, within `batchLimits`. */
-  const takeBatch = (): string => {
+  const takeBatch = (): Batch => {
     batch += 1;
     for (let limit: number = batchLimits.lines; ; limit = Math.ceil(limit / 4)) {
       const taken = encode(waiting, limit);
@@ -99,7 +116,7 @@ export function createShipper({ send, unblocked, failed }: ShipperOptions): Ship
       waiting = taken.rest;
       waitingLines -= taken.parts.length;
       waitingBytes = waitingLines === 0 ? 0 : waitingBytes - taken.bytes;
-      return body;
+      return { number: batch, body, lines: taken.parts.length };
     }
   };
 

@@ -1,6 +1,6 @@
 /** Finds the directory in which a build has left the site. */
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import { SphereError } from '../../contract/errors.ts';
 import { listingDigest } from '../cache/listing.ts';
 import type { BuildPlan, OutputCandidate } from '../plan/build-plan.ts';
@@ -22,7 +22,10 @@ export function lookBefore(plan: BuildPlan, source: string): Before {
 export function chooseOutput(plan: BuildPlan, source: string, before: Before): OutputCandidate {
   const { candidates, kind } = plan.output;
   const found = candidates.find((candidate) => isBuilt(candidate, kind, source, before));
-  if (found !== undefined) return found;
+  if (found !== undefined) {
+    refuseOutside(found.directory, source);
+    return found;
+  }
 
   const looked = candidates.map(({ directory }) => describe(directory, source, before)).join('; ');
   const alike = directoriesWithPages(source, plan.rootDirectory);
@@ -34,6 +37,20 @@ export function chooseOutput(plan: BuildPlan, source: string, before: Before): O
     throw new SphereError('NOT_STATIC', message, { hint: plan.staticHint, details });
   }
   throw new SphereError('OUTPUT_INVALID', message, { hint: hintFor(kind, alike), details });
+}
+
+/** A link in the place of the output would publish what the builder may read and the build may not. */
+function refuseOutside(directory: string, source: string): void {
+  const real = realpathSync(join(source, directory));
+  const top = realpathSync(source);
+  if (real === top || real.startsWith(top + sep)) return;
+  throw new SphereError(
+    'OUTPUT_INVALID',
+    `The output ${directory} is a link to ${real}, outside of the source.`,
+    {
+      hint: 'Let the build copy what it points to.',
+    },
+  );
 }
 
 function isBuilt(candidate: OutputCandidate, kind: string, source: string, before: Before): boolean {

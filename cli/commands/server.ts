@@ -1,4 +1,4 @@
-/** `sphere server`, and its `status` and `stop` */
+/** `sphere server`, and its `status`, `stop` and `check` */
 import type { CommandFile, Context, Result } from '../command.ts';
 
 export const command: CommandFile = {
@@ -11,24 +11,47 @@ export const command: CommandFile = {
   subcommands: [
     { name: 'status', summary: 'show whether the plane runs, and what it does', run: status },
     { name: 'stop', summary: 'stop the plane; builds that run go on when it is back', run: stop },
+    {
+      name: 'check',
+      summary: 'look at everything that a hosted plane needs, before it is started',
+      run: check,
+    },
   ],
 };
 
 async function serve(context: Context, _args: string[], options: { port?: string }): Promise<Result | null> {
   const port = options.port === undefined ? undefined : await readPort(options.port);
   const { output, environment } = context;
-  const { startServer } = await import('../../server/main.ts');
-  const server = await startServer({ port, home: environment.home }, output.note);
+  const server = await throughDoor(({ startServer }) =>
+    startServer({ port, home: environment.home }, environment.forChildren, output.note),
+  );
   if ('held' in server) {
     await sayHeld(context, server.held, port);
     return null;
   }
   if (server.notice) output.warn(server.notice);
-  output.note(`Serving ${server.home} at ${server.url}`);
+  output.note(`Serving ${server.home ?? 'a replica of the hosted plane'} at ${server.url}`);
   const release = context.interrupt.hold(() => void server.stop());
   await server.ended;
   release();
   return null;
+}
+
+const openDoor = () => import('../../server/main.ts');
+type Server = Awaited<ReturnType<typeof openDoor>>;
+
+/**
+ * Calls the server, which is a program of its own. So is its SphereError, once it is bundled: what it throws of those is
+ * thrown again as this program's.
+ */
+async function throughDoor<T>(call: (server: Server) => Promise<T>): Promise<T> {
+  try {
+    return await call(await openDoor());
+  } catch (error) {
+    const { SphereError } = await import('../../contract/errors.ts');
+    if (!(error instanceof Error) || error.name !== 'SphereError' || !('toBody' in error)) throw error;
+    throw SphereError.fromBody((error as InstanceType<typeof SphereError>).toBody(), error);
+  }
 }
 
 /** Another process serves the directory. Throws `PLANE_BUSY` when it does so on another port than the wanted one. */
@@ -82,7 +105,7 @@ async function status(context: Context): Promise<Result> {
       ['process', String(state.pid)],
       ['version', state.version],
       ['started', ago(state.startedAt, Date.now())],
-      ['data', state.dataDirectory],
+      ['data', state.dataDirectory ?? 'in the database and the stores'],
       ['memory', bytes(state.memory)],
       ['builds', builds.length === 0 ? 'none' : builds.join(', ')],
     ]),
@@ -104,4 +127,18 @@ async function stop(context: Context): Promise<Result> {
     json: { stopped: true, pid: file.pid, dataDirectory: home },
     text: `Stopped the plane (process ${file.pid}).`,
   };
+}
+
+/** A line for each check, and below one that failed what to do. Exit code 1 when one failed. */
+async function check({ environment, output }: Context): Promise<Result> {
+  output.busy('Looking', Date.now());
+  const checks = await throughDoor(({ checkServer }) => checkServer(environment.forChildren));
+  output.idle();
+  const lines = checks.flatMap(({ name, ok, seen, fix }, index) => {
+    const line = `${ok ? 'ok  ' : 'FAIL'}  ${name}: ${seen}`;
+    // One cause, such as missing credentials, often has one fix for several in a row: it is said below the last.
+    return fix === undefined || fix === checks[index + 1]?.fix ? [line] : [line, `      ${fix}`];
+  });
+  const failed = checks.some(({ ok }) => !ok);
+  return { json: { ok: !failed, checks }, text: lines.join('\n'), failed };
 }

@@ -1,7 +1,12 @@
 /** docs/reference.md: every setting, name and code, made from `contract/`. */
 import { z } from 'zod';
 import { configurationSchema } from '../../contract/configuration.ts';
-import { buildEnvironment, cliEnvironment, serverEnvironment } from '../../contract/environment.ts';
+import {
+  buildEnvironment,
+  cliEnvironment,
+  hostedEnvironment,
+  serverEnvironment,
+} from '../../contract/environment.ts';
 import { errorCodes, exitCodeMeanings, exitCodeOf, httpStatusOf } from '../../contract/errors.ts';
 
 type Property = {
@@ -27,8 +32,10 @@ export function referenceText(): string {
     '## Environment',
     'Read by the CLI, below flags and above `sphere.json`:',
     nameTable(cliEnvironment),
-    'Read by `sphere server` as well as `SPHERE_HOME`:',
+    'Read by `sphere server` on this machine, as well as `SPHERE_HOME`:',
     nameTable(serverEnvironment),
+    'Read by `sphere server` and `sphere server check` for a hosted plane, which has `DATABASE_URL` and a name that only hosted planes read:',
+    nameTable(hostedEnvironment),
     'Set inside builds:',
     nameTable(buildEnvironment),
     '## Exit codes',

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { SphereError } from '../../contract/errors.ts';
 import { encodeLine, type NewLine } from '../../contract/logs.ts';
 import type { LogStore } from '../ports.ts';
+import { fullLine } from './full-log.ts';
 
 const recordNumbers = 6;
 const recordBytes = recordNumbers * 8;
@@ -163,11 +164,6 @@ export function createDiskLogStore(directory: string, limits: DiskLogLimits): Lo
       }
     },
   };
-}
-
-function fullLine(maxBytes: number): NewLine {
-  const text = `The log has reached its limit of ${Math.round(maxBytes / 1e6)} MB; the build goes on, its further output is not kept.`;
-  return [Date.now(), 'build', 'sphere', text];
 }
 
 async function openLog(path: string): Promise<OpenLog> {

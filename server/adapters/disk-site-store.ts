@@ -10,11 +10,21 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SphereError } from '../../contract/errors.ts';
 import type { Manifest, ManifestFile } from '../../contract/manifest.ts';
-import { LIVE } from '../../contract/words.ts';
-import type { LiveSite, SiteStore } from '../ports.ts';
+import { LIVE, LOCAL_REGION } from '../../contract/words.ts';
+import type { SiteStore, ThroughPlane } from '../ports.ts';
 import { isFingerprinted } from '../sites/file-headers.ts';
+import type { LiveSite } from '../sites/live-site.ts';
 
 type Pointer = { deployment: string; order: number; recent: string[] };
+
+/** A site store that this process serves from. A site is always one whole deployment: `publish` switches at one instant. */
+export type DiskSiteStore = SiteStore & {
+  transfer: ThroughPlane;
+  /** What `slug` serves now, or null. Answered from memory. */
+  live(slug: string): LiveSite | null;
+  /** The file that holds a blob. */
+  blobFile(slug: string, blob: string): string;
+};
 
 /** Where the disk site store keeps things below its directory; `prune` reads it too. */
 export function siteStorePaths(directory: string) {
@@ -32,7 +42,7 @@ export function siteStorePaths(directory: string) {
 }
 
 /** Opens the site store in `directory`, which need not exist. */
-export function createDiskSiteStore(directory: string): SiteStore {
+export function createDiskSiteStore(directory: string): DiskSiteStore {
   const paths = siteStorePaths(directory);
   /** What is served, by slug; null for slugs that have nothing live. */
   const served = new Map<string, LiveSite | null>();
@@ -45,47 +55,55 @@ export function createDiskSiteStore(directory: string): SiteStore {
     if (!manifest) return null;
     const recent = pointer.recent.flatMap((deployment) => manifestOf(deployment) ?? []);
     const { deployment, order } = pointer;
-    return { project: slug, deployment, order, manifest, retained: retainedFiles(manifest, recent) };
+    return { slug, deployment, order, manifest, retained: retainedFiles(manifest, recent) };
   };
 
   return {
+    regions: [LOCAL_REGION],
+    transfer: {
+      kind: 'plane',
+      putSource: (_, digest, content) => store(paths.source(digest), content),
+      async openSource(_, digest) {
+        const path = paths.source(digest);
+        const { size } = await stat(path);
+        return { content: createReadStream(path), bytes: size };
+      },
+      putBlob: ({ slug }, blob, content) => store(paths.blob(slug, blob), content, blob),
+    },
+    // Directories are made as they are needed, and what is in them is ours.
+    prepare: async () => {},
+    shortcomings: () => [],
     hasSource: (_, digest) => touch(paths.source(digest)),
-    putSource: (digest, content) => store(paths.source(digest), content),
-    removeSource: (digest) => rm(paths.source(digest), { force: true }),
-    async openSource(digest) {
-      const path = paths.source(digest);
-      const { size } = await stat(path);
-      return { content: createReadStream(path), bytes: size };
-    },
+    removeSource: (_, digest) => rm(paths.source(digest), { force: true }),
 
-    async missingBlobs(project, blobs) {
-      const there = await Promise.all(blobs.map((blob) => touch(paths.blob(project, blob))));
-      return blobs.filter((_, n) => !there[n]);
+    async missingBlobs({ slug }, blobs) {
+      const names = [...blobs.keys()];
+      const there = await Promise.all(names.map((blob) => touch(paths.blob(slug, blob))));
+      return names.filter((_, n) => !there[n]);
     },
-    putBlob: (project, blob, content) => store(paths.blob(project, blob), content, blob),
-    putManifest: (project, deployment, manifest) =>
-      replace(paths.manifest(project, deployment), JSON.stringify(manifest)),
-    getManifest: async (project, deployment) =>
-      JSON.parse(await readFile(paths.manifest(project, deployment), 'utf8')) as Manifest,
+    putManifest: ({ slug }, deployment, manifest) =>
+      replace(paths.manifest(slug, deployment), JSON.stringify(manifest)),
+    getManifest: async ({ slug }, deployment) =>
+      JSON.parse(await readFile(paths.manifest(slug, deployment), 'utf8')) as Manifest,
 
-    async publish({ project, target, deployment, order, recent }) {
-      const manifest = readJson<Manifest>(paths.manifest(project, deployment));
-      const blobs = Object.values(manifest?.files ?? {}).map(({ blob }) => paths.blob(project, blob));
+    async publish({ site: { slug, target }, deployment, order, recent }) {
+      const manifest = readJson<Manifest>(paths.manifest(slug, deployment));
+      const blobs = Object.values(manifest?.files ?? {}).map(({ blob }) => paths.blob(slug, blob));
       const there = await Promise.all(blobs.map(exists));
       // Once the pointer is swapped there is no site but this one.
       if (!manifest || there.includes(false))
         throw new Error(`the files of ${deployment} are not there any more`);
       const pointer: Pointer = { deployment, order, recent: [...recent] };
-      await replace(paths.pointer(project, target), JSON.stringify(pointer));
-      served.set(project, load(project));
+      await replace(paths.pointer(slug, target), JSON.stringify(pointer));
+      served.set(slug, load(slug));
     },
 
-    async unpublish(project, target) {
-      await rm(paths.pointer(project, target), { force: true });
-      served.delete(project);
+    async unpublish({ slug, target }) {
+      await rm(paths.pointer(slug, target), { force: true });
+      served.delete(slug);
     },
 
-    site(slug) {
+    live(slug) {
       const known = served.get(slug);
       if (known !== undefined) return known;
       const site = load(slug);
@@ -93,7 +111,7 @@ export function createDiskSiteStore(directory: string): SiteStore {
       if (site) served.set(slug, site);
       return site;
     },
-    blobFile: (project, blob) => paths.blob(project, blob),
+    blobFile: (slug, blob) => paths.blob(slug, blob),
   };
 }
 

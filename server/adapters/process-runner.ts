@@ -7,12 +7,13 @@ import { spawn } from 'node:child_process';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { BuildRunner, RunnerRef } from '../ports.ts';
+import type { Build, BuilderState, BuildRunner, RunnerRef } from '../ports.ts';
 import { isRunning, processStart } from '../process-identity.ts';
 import { killLeftovers } from './leftover-processes.ts';
 
 /** From SIGTERM to SIGKILL: the builder itself gives its commands 5 s. */
 const graceMs = 8_000;
+/** How often a process that was asked to end is looked at. */
 const pollMs = 50;
 
 export type ProcessRunnerOptions = {
@@ -28,13 +29,32 @@ export type ProcessRunnerOptions = {
 
 /** Runs `builderFile` with this Node, one process group per attempt. */
 export function createProcessRunner(options: ProcessRunnerOptions): BuildRunner {
-  const directoryOf = (build: { deployment: string; attempt: number }) =>
-    join(options.buildsDirectory, `${build.deployment}-${build.attempt}`);
+  const directoryOf = (build: Build) => join(options.buildsDirectory, `${build.deployment}-${build.attempt}`);
   /** Exit codes of the builders that this plane started itself. */
   const ended = new Map<string, { exitCode: number | null; signal: string | null }>();
-  const keyOf = (ref: RunnerRef) => `${ref.pid} ${ref.startedAt}`;
+  const keyOf = (ref: ProcessRef) => `${ref.pid} ${ref.startedAt}`;
+
+  async function stateOf(ref: RunnerRef): Promise<BuilderState> {
+    const process = asProcess(ref);
+    if (await isRunning(process)) return { state: 'running' };
+    const { exitCode, signal } = ended.get(keyOf(process)) ?? { exitCode: null, signal: null };
+    const how = signal ? `killed by ${signal}` : `gone with exit code ${exitCode ?? 'unknown'}`;
+    return {
+      state: 'ended',
+      reason: 'infrastructure',
+      error: {
+        code: 'INFRASTRUCTURE',
+        message: `the builder was ${how} before it reported a result`,
+        hint: 'Deploy again; a builder that is killed often ran out of memory.',
+      },
+    };
+  }
 
   return {
+    // A process whose pid was never noted is not found again.
+    startsOnce: false,
+    pollMs: 1_000,
+
     async start(build) {
       const directory = directoryOf(build);
       await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -65,19 +85,18 @@ export function createProcessRunner(options: ProcessRunnerOptions): BuildRunner 
       }
     },
 
-    async state(ref) {
-      if (await isRunning(ref)) return { running: true };
-      return { running: false, ...(ended.get(keyOf(ref)) ?? { exitCode: null, signal: null }) };
-    },
+    states: (refs) => Promise.all(refs.map(stateOf)),
 
     async stop(ref) {
-      if (await isRunning(ref)) {
-        signalGroup(ref.pid, 'SIGTERM');
-        for (let waited = 0; waited < graceMs && (await isRunning(ref)); waited += pollMs)
+      const { pid } = asProcess(ref);
+      if (await isRunning(asProcess(ref))) {
+        signalGroup(pid, 'SIGTERM');
+        for (let waited = 0; waited < graceMs && (await isRunning(asProcess(ref))); waited += pollMs)
           await delay(pollMs);
-        if (await isRunning(ref)) signalGroup(ref.pid, 'SIGKILL');
+        if (await isRunning(asProcess(ref))) signalGroup(pid, 'SIGKILL');
       }
-      ended.delete(keyOf(ref));
+      ended.delete(keyOf(asProcess(ref)));
+      return true;
     },
 
     async cleanUp(build) {
@@ -85,7 +104,17 @@ export function createProcessRunner(options: ProcessRunnerOptions): BuildRunner 
       await killLeftovers(directory);
       await rm(directory, { recursive: true, force: true });
     },
+
+    // A builder that no row names is fenced off, and leaves by itself.
+    list: async () => [],
   };
+}
+
+type ProcessRef = Extract<RunnerRef, { pid: number }>;
+
+function asProcess(ref: RunnerRef): ProcessRef {
+  if ('pid' in ref) return ref;
+  throw new Error('the builder does not run on this machine');
 }
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {

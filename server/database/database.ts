@@ -6,7 +6,7 @@ import type { Tables } from './tables.ts';
 export type Database = {
   /** For single statements. Throws when used inside a transaction of the same call chain. */
   query: Kysely<Tables>;
-  /** Runs `work` in one transaction; only its handle may be used inside. */
+  /** Runs `work` in one transaction; only its handle may be used inside. It is run again after a deadlock. */
   transaction<T>(work: (trx: Transaction<Tables>) => Promise<T>): Promise<T>;
   close(): Promise<void>;
 };
@@ -21,9 +21,28 @@ export function createDatabase(dialect: (guard: () => void) => Dialect): Databas
     if (inside.getStore()) throw new Error('a query outside of the transaction that is open here');
   };
   const query = new Kysely<Tables>({ dialect: dialect(guard) });
+  const once = <T>(work: (trx: Transaction<Tables>) => Promise<T>) =>
+    query.transaction().execute((trx) => inside.run(true, () => work(trx)));
   return {
     query,
-    transaction: (work) => query.transaction().execute((trx) => inside.run(true, () => work(trx))),
+    async transaction(work) {
+      for (let tries = 1; ; tries++) {
+        try {
+          return await once(work);
+        } catch (error) {
+          if (tries >= mostTries || !isConflict(error)) throw error;
+        }
+      }
+    },
     close: () => query.destroy(),
   };
+}
+
+/** How often a transaction is begun that others got in the way of. */
+const mostTries = 5;
+
+/** Serialization failure and deadlock (PostgreSQL, appendix A): the transaction has done nothing and may be run again. */
+function isConflict(error: unknown): boolean {
+  const { code } = error as { code?: string };
+  return code === '40001' || code === '40P01';
 }

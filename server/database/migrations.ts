@@ -141,7 +141,64 @@ const initial: Migration = {
   },
 };
 
-const migrations: Record<string, Migration> = { '0001-initial': initial };
+/** Several processes on one database, tokens of several accounts, and pages of history. */
+const hosted: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema
+      .createTable('tokens')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('account_id', 'text', (c) => c.references('accounts.id'))
+      .addColumn('name', 'text', (c) => c.notNull())
+      .addColumn('hash', 'text', (c) => c.notNull().unique())
+      .addColumn('created_at', 'timestamptz', (c) => c.notNull().defaultTo(sql`now()`))
+      .addColumn('expires_at', 'timestamptz')
+      .addColumn('last_used_at', 'timestamptz')
+      .execute();
+    await db.schema
+      .createIndex('tokens_of_account')
+      .on('tokens')
+      .columns(['account_id', 'created_at'])
+      .execute();
+    await db.schema.createIndex('accounts_name').on('accounts').column('name').unique().execute();
+    await db.schema.alterTable('projects').addColumn('removed_at', 'timestamptz').execute();
+    await db.schema.alterTable('deployments').addColumn('log_removed_at', 'timestamptz').execute();
+    await sql`create index deployments_old_logs on deployments (finished_at) where log_removed_at is null`.execute(
+      db,
+    );
+    await db.schema.alterTable('targets').addColumn('emptied_at', 'timestamptz').execute();
+    await db.schema
+      .createTable('duties')
+      .addColumn('name', 'text', (c) => c.primaryKey())
+      .addColumn('lease_owner', 'text')
+      .addColumn('lease_expires_at', 'timestamptz')
+      .addColumn('done_at', 'timestamptz')
+      .execute();
+    await db.schema
+      .createTable('plane_facts')
+      .addColumn('name', 'text', (c) => c.primaryKey())
+      .addColumn('value', 'text', (c) => c.notNull())
+      .execute();
+    await db.schema.createIndex('idempotency_keys_age').on('idempotency_keys').column('created_at').execute();
+    // Pages of history are cut by all three; the indexes of the first version stay until no plane of it runs.
+    for (const [name, owner] of [
+      ['deployments_project_pages', 'project_id'],
+      ['deployments_account_pages', 'account_id'],
+    ] as const) {
+      await sql`create index ${sql.ref(name)} on deployments (${sql.ref(owner)}, created_at desc, "order" desc, id desc)`.execute(
+        db,
+      );
+    }
+    await sql`create index deployments_queue on deployments (created_at) where deployment_status = 'queued'`.execute(
+      db,
+    );
+    await sql`create index deployments_building on deployments (lease_owner, lease_expires_at)
+      where deployment_status = 'building'`.execute(db);
+    await sql`create index publications_done on publications (project_id, target, "order" desc)
+      where state = 'done'`.execute(db);
+  },
+};
+
+const migrations: Record<string, Migration> = { '0001-initial': initial, '0002-hosted': hosted };
 const provider: MigrationProvider = { getMigrations: async () => migrations };
 
 /**

@@ -34,6 +34,8 @@ export type ProjectTable = {
   port: number | null;
   created_at: Time;
   updated_at: Time;
+  /** Since when it is in no list; its slug stays its account's. */
+  removed_at: OptionalTime;
 };
 
 export type TargetTable = {
@@ -43,6 +45,8 @@ export type TargetTable = {
   next_order: Generated<number>;
   /** The publication that is live. */
   live_publication_id: string | null;
+  /** When everything that it served was taken away: what was published before is not there any more. */
+  emptied_at: OptionalTime;
 };
 
 export type DeploymentTable = {
@@ -87,6 +91,8 @@ export type DeploymentTable = {
   updated_at: Time;
   started_at: OptionalTime;
   finished_at: OptionalTime;
+  /** When its log was freed for its age. */
+  log_removed_at: OptionalTime;
 };
 
 export type PublicationTable = {
@@ -112,6 +118,28 @@ export type IdempotencyTable = {
   created_at: Time;
 };
 
+/** What one process of a plane does now and then for all of them. */
+export type DutyTable = {
+  name: string;
+  lease_owner: string | null;
+  lease_expires_at: OptionalTime;
+  done_at: OptionalTime;
+};
+
+export type TokenTable = {
+  id: string;
+  /** Null: the admin token. */
+  account_id: string | null;
+  name: string;
+  hash: string;
+  created_at: Time;
+  expires_at: OptionalTime;
+  last_used_at: OptionalTime;
+};
+
+/** What a plane is, whatever its replicas: its own id, drawn once. */
+export type PlaneFactTable = { name: 'id'; value: string };
+
 export type Tables = {
   accounts: AccountTable;
   projects: ProjectTable;
@@ -119,4 +147,7 @@ export type Tables = {
   deployments: DeploymentTable;
   publications: PublicationTable;
   idempotency_keys: IdempotencyTable;
+  duties: DutyTable;
+  plane_facts: PlaneFactTable;
+  tokens: TokenTable;
 };

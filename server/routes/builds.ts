@@ -17,9 +17,12 @@ import {
   onBuiltAttempt,
   registerBuilder,
 } from '../attempts.ts';
+import { siteOf } from '../deployments.ts';
 import type { Plane } from '../plane.ts';
+import type { Site, Upload } from '../ports.ts';
 import { requestPublication } from '../publications.ts';
 import { parse, type RouteTable } from './mount.ts';
+import { throughPlane } from './transfers.ts';
 
 /** The routes of builders. */
 export function buildRoutes(plane: Plane): RouteTable {
@@ -32,10 +35,10 @@ export function buildRoutes(plane: Plane): RouteTable {
     },
     buildSource: {
       async answer({ response, attempt }) {
-        const source = await onAttempt(plane, attempt(), async (_, row) => row.source);
+        const { source, account_id } = await onAttempt(plane, attempt(), async (_, row) => row);
         if (source.kind !== 'upload')
           throw new SphereError('NOT_FOUND', 'this deployment has no uploaded source');
-        const { content, bytes } = await plane.sites.openSource(source.digest);
+        const { content, bytes } = await throughPlane(plane).openSource(account_id, source.digest);
         response.type('application/gzip').set('content-length', String(bytes));
         await pipeline(content, response);
         return undefined;
@@ -72,12 +75,18 @@ export function buildRoutes(plane: Plane): RouteTable {
         const manifest = parse(manifestSchema, request.body);
         const files = Object.values(manifest.files);
         checkOutput(files);
-        const { project_slug } = await onAttempt(plane, attempt(), async (_, row) => row);
-        await plane.sites.putManifest(project_slug, attempt().deployment, manifest);
+        const site = siteOf(await onAttempt(plane, attempt(), async (_, row) => row));
+        await plane.sites.putManifest(site, attempt().deployment, manifest);
         expectedBlobs.note(attempt().deployment, manifest);
-        const blobs = [...new Set(files.map((file) => file.blob))];
+        const sizes = blobsOf(manifest);
+        const missing = await plane.sites.missingBlobs(site, sizes);
+        const { transfer } = plane.sites;
+        if (transfer.kind === 'direct') {
+          const blobs = missing.map((blob) => ({ blob, bytes: sizes.get(blob) as number }));
+          const uploads = await transfer.blobUploads(site, blobs);
+          return { missing: missing.map((blob, n) => ({ blob, ...(uploads[n] as Upload) })) };
+        }
         const headers = { authorization: request.headers.authorization ?? '' };
-        const missing = await plane.sites.missingBlobs(project_slug, blobs);
         return {
           missing: missing.map((blob) => ({
             blob,
@@ -93,14 +102,10 @@ export function buildRoutes(plane: Plane): RouteTable {
         const blob = parameter('blob');
         if (!sha256Pattern.test(blob))
           throw new SphereError('REQUEST_INVALID', 'the blob is not named by a SHA-256');
-        const { project_slug } = await onAttempt(plane, attempt(), async (_, row) => row);
-        await expectedBlobs.check(
-          project_slug,
-          attempt().deployment,
-          blob,
-          request.headers['content-length'],
-        );
-        await plane.sites.putBlob(project_slug, blob, request);
+        const transfer = throughPlane(plane);
+        const site = siteOf(await onAttempt(plane, attempt(), async (_, row) => row));
+        await expectedBlobs.check(site, attempt().deployment, blob, request.headers['content-length']);
+        await transfer.putBlob(site, blob, request);
         return {};
       },
     },
@@ -118,21 +123,16 @@ function createExpectedBlobs(plane: Plane) {
   const known = new Map<string, Map<string, number>>();
   const note = (deployment: string, manifest: Manifest) => {
     if (known.size >= 64) known.delete(known.keys().next().value as string);
-    const bytes = new Map(Object.values(manifest.files).map((file) => [file.blob, file.bytes]));
+    const bytes = blobsOf(manifest);
     known.set(deployment, bytes);
     return bytes;
   };
   return {
     note,
-    async check(
-      project: string,
-      deployment: string,
-      blob: string,
-      length: string | undefined,
-    ): Promise<void> {
+    async check(site: Site, deployment: string, blob: string, length: string | undefined): Promise<void> {
       const expected =
         known.get(deployment) ??
-        note(deployment, await plane.sites.getManifest(project, deployment).catch(noManifest));
+        note(deployment, await plane.sites.getManifest(site, deployment).catch(noManifest));
       const bytes = expected.get(blob);
       if (bytes === undefined) throw new SphereError('REQUEST_INVALID', 'the manifest names no such blob');
       if (length !== undefined && Number(length) !== bytes) {
@@ -143,6 +143,11 @@ function createExpectedBlobs(plane: Plane) {
       }
     },
   };
+}
+
+/** The blobs of a manifest, and their sizes. */
+function blobsOf(manifest: Manifest): Map<string, number> {
+  return new Map(Object.values(manifest.files).map((file) => [file.blob, file.bytes]));
 }
 
 function noManifest(cause: unknown): never {
@@ -156,26 +161,27 @@ async function takeResult(
 ): Promise<void> {
   if (result.outcome === 'failed') {
     const { reason, error } = result;
-    const { source } = await onAttempt(plane, attempt, async (_, row) => row);
+    const { source, account_id } = await onAttempt(plane, attempt, async (_, row) => row);
     // The archive is not what its digest says: without it, the next deployment uploads it anew.
     if (error.code === 'DIGEST_MISMATCH' && source.kind === 'upload')
-      await plane.sites.removeSource(source.digest);
+      await plane.sites.removeSource(account_id, source.digest);
     if (reason === 'infrastructure') return loseAttempt(plane, attempt, reason, error);
     return failAttempt(plane, attempt, reason, error);
   }
-  const { project_slug, phase } = await onBuiltAttempt(plane, attempt, async (_, row) => row);
+  const row = await onBuiltAttempt(plane, attempt, async (_, row) => row);
   // A result whose answer was lost is sent again.
-  if (phase === 'publish') return;
-  const manifest = await plane.sites.getManifest(project_slug, attempt.deployment).catch(noManifest);
-  const blobs = [...new Set(Object.values(manifest.files).map((file) => file.blob))];
-  const missing = await plane.sites.missingBlobs(project_slug, blobs);
+  if (row.phase === 'publish') return;
+  const site = siteOf(row);
+  const manifest = await plane.sites.getManifest(site, attempt.deployment).catch(noManifest);
+  const missing = await plane.sites.missingBlobs(site, blobsOf(manifest));
   if (missing.length > 0) {
     throw new SphereError(
       'REQUEST_INVALID',
       `${missing.length} blobs of the manifest have not been uploaded`,
     );
   }
-  await requestPublication(plane, attempt, { ...result, manifest });
+  const warnings = [...result.warnings, ...plane.sites.shortcomings(site, manifest)];
+  await requestPublication(plane, attempt, { ...result, warnings, manifest });
 }
 
 function checkOutput(files: readonly { bytes: number }[]): void {

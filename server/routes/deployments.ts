@@ -9,11 +9,13 @@ import { routePath } from '../../contract/routes.ts';
 import { cancelDeployment } from '../cancel-deployment.ts';
 import { createDeployment } from '../create-deployment.ts';
 import { isEnded } from '../deployment-status.ts';
-import { findDeployment, liveDeployments, showDeployment, viewDeployment } from '../deployments.ts';
+import { findDeployment, showDeployment } from '../deployments.ts';
 import { followLog } from '../follow.ts';
+import { listDeployments } from '../history.ts';
 import type { Plane } from '../plane.ts';
 import { findProject } from '../projects.ts';
 import { parse, type RouteContext, type RouteTable } from './mount.ts';
+import { throughPlane } from './transfers.ts';
 
 const maxSourceBytes = 2 * 1024 ** 3;
 
@@ -21,7 +23,7 @@ const maxSourceBytes = 2 * 1024 ** 3;
 export function deploymentRoutes(plane: Plane): RouteTable {
   return {
     offerSource: {
-      async answer({ request }) {
+      async answer({ request, account }) {
         const { digest, bytes } = parse(sourceRequestSchema, request.body);
         if (bytes > maxSourceBytes) {
           throw new SphereError(
@@ -32,18 +34,21 @@ export function deploymentRoutes(plane: Plane): RouteTable {
             },
           );
         }
-        if (await plane.sites.hasSource(null, digest)) return { digest };
+        if (await plane.sites.hasSource(account(), digest)) return { digest };
+        const { transfer } = plane.sites;
+        if (transfer.kind === 'direct')
+          return { digest, upload: await transfer.sourceUpload(account(), digest) };
         const url = `${plane.settings.url}${routePath('uploadSource', { digest })}`;
         return { digest, upload: { url, headers: { authorization: request.headers.authorization ?? '' } } };
       },
     },
     uploadSource: {
       body: 'stream',
-      async answer({ request, parameter }) {
+      async answer({ request, account, parameter }) {
         const digest = parameter('digest');
         if (!sha256Pattern.test(digest))
           throw new SphereError('REQUEST_INVALID', 'the digest is not a SHA-256');
-        await plane.sites.putSource(digest, request);
+        await throughPlane(plane).putSource(account(), digest, request);
         return {};
       },
     },
@@ -61,26 +66,16 @@ export function deploymentRoutes(plane: Plane): RouteTable {
     },
     listDeployments: {
       async answer({ request, account }) {
-        const { project, limit } = request.query;
+        const { project, limit, before } = request.query;
         const most = limit === undefined ? 20 : Number(limit);
         if (!Number.isInteger(most) || most < 1 || most > 100) {
           throw new SphereError('REQUEST_INVALID', '"limit" takes a whole number from 1 to 100');
         }
-        let query = plane.database.query
-          .selectFrom('deployments')
-          .selectAll()
-          .where('account_id', '=', account())
-          .orderBy('created_at', 'desc')
-          .orderBy('order', 'desc')
-          .limit(most);
-        if (typeof project === 'string') {
-          query = query.where('project_id', '=', (await findProject(plane, account(), project)).id);
+        if (before !== undefined && typeof before !== 'string') {
+          throw new SphereError('REQUEST_INVALID', '"before" takes the "next" of an earlier answer');
         }
-        const rows = await query.execute();
-        const live = await liveDeployments(plane.database.query, [
-          ...new Set(rows.map((row) => row.project_id)),
-        ]);
-        return { deployments: rows.map((row) => viewDeployment(plane, row, live)) };
+        const of = typeof project === 'string' ? await findProject(plane, account(), project) : undefined;
+        return listDeployments(plane, account(), { project: of?.id, limit: most, before });
       },
     },
     getDeployment: {

@@ -1,15 +1,18 @@
 /** The plane itself: health, status, stop, prune. */
-import { type PlaneStatus, stopPlaneSchema } from '../../contract/api.ts';
+import { type Health, type PlaneStatus, type PruneAnswer, stopPlaneSchema } from '../../contract/api.ts';
 import { SphereError } from '../../contract/errors.ts';
 import { version } from '../../contract/version.ts';
 import type { Plane } from '../plane.ts';
-import { type PruneDirectories, prune } from '../prune.ts';
 import { parse, type RouteTable } from './mount.ts';
 
 export type PlaneRoutesOptions = {
-  dataDirectory: string;
+  /** Null for a plane that keeps nothing on its machine. */
+  dataDirectory: string | null;
   startedAt: string;
-  directories: PruneDirectories;
+  /** What it cannot reach just now and waits for. */
+  waitingFor(): string[];
+  /** Frees what nothing refers to. */
+  prune(): Promise<PruneAnswer>;
   /** Ends this process in order, after the answer has been sent. */
   shutDown(): void;
 };
@@ -23,7 +26,12 @@ export function planeRoutes(plane: Plane, options: PlaneRoutesOptions): RouteTab
       .where('deployment_status', '=', 'building')
       .execute();
   return {
-    health: { answer: async () => ({ status: 'ok', version }) },
+    health: {
+      async answer(): Promise<Health> {
+        const waitingFor = options.waitingFor();
+        return { status: 'ok', version, ...(waitingFor.length === 0 ? {} : { waitingFor }) };
+      },
+    },
     plane: {
       async answer(): Promise<PlaneStatus> {
         const builds = await runningBuilds();
@@ -53,6 +61,6 @@ export function planeRoutes(plane: Plane, options: PlaneRoutesOptions): RouteTab
         return {};
       },
     },
-    prune: { answer: () => prune(plane, options.directories) },
+    prune: { answer: () => options.prune() },
   };
 }

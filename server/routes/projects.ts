@@ -2,6 +2,7 @@
 import { rollbackSchema } from '../../contract/api.ts';
 import type { Plane } from '../plane.ts';
 import { findProject, showProjects } from '../projects.ts';
+import { removeProject } from '../remove-project.ts';
 import { rollback } from '../rollback.ts';
 import { parse, type RouteTable } from './mount.ts';
 
@@ -14,6 +15,7 @@ export function projectRoutes(plane: Plane): RouteTable {
           .selectFrom('projects')
           .selectAll()
           .where('account_id', '=', account())
+          .where('removed_at', 'is', null)
           .orderBy('slug')
           .execute();
         return { projects: await showProjects(plane, rows) };
@@ -24,6 +26,9 @@ export function projectRoutes(plane: Plane): RouteTable {
         const row = await findProject(plane, account(), parameter('slug'));
         return (await showProjects(plane, [row]))[0];
       },
+    },
+    removeProject: {
+      answer: ({ account, parameter }) => removeProject(plane, account(), parameter('slug')),
     },
     rollback: {
       async answer({ request, account, parameter }) {

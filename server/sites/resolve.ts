@@ -1,7 +1,7 @@
 /** Decides how a request to a site is answered, as plain data. */
 import type { ManifestFile } from '../../contract/manifest.ts';
-import type { LiveSite } from '../ports.ts';
 import { askEachTime, cacheControlOf, contentTypeOf } from './file-headers.ts';
+import type { LiveSite } from './live-site.ts';
 import { readRequestUrl } from './request-path.ts';
 import { compileRules, escapePath, type SiteRules, withSearch } from './rules.ts';
 

@@ -2,10 +2,10 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import type { LiveSite } from '../ports.ts';
 import { type Coding, chooseCoding, createCompressedFiles, isCompressible } from './compression.ts';
 import { isNotModified, readRange } from './conditional.ts';
 import { askEachTime } from './file-headers.ts';
+import type { LiveSite } from './live-site.ts';
 import { missingPage, type Page, refusedPage, unknownSitePage } from './pages.ts';
 import { compileSite, resolveRequest, type Site, type SiteAnswer } from './resolve.ts';
 
@@ -13,7 +13,7 @@ export type SiteSource = {
   /** What `slug` serves now. */
   find(slug: string): LiveSite | null;
   /** The file that holds a blob. */
-  blobFile(project: string, blob: string): string;
+  blobFile(slug: string, blob: string): string;
   /** Where compressed variants are kept; may be emptied at any time. */
   compressedDirectory: string;
   /** How long a request waits for a compressed variant before it gets the file as it is. Default: 150 ms. */
@@ -59,9 +59,9 @@ export function createSiteHandler(source: SiteSource): SiteHandler {
         return sendPage(request, response, 404, missingPage(found.path, accept));
       case 'file':
         return sendFile(request, response, found, {
-          identity: source.blobFile(live.project, found.file.blob),
+          identity: source.blobFile(live.slug, found.file.blob),
           compressed: (coding) =>
-            compressed.variant(source.blobFile(live.project, found.file.blob), found.file.blob, coding),
+            compressed.variant(source.blobFile(live.slug, found.file.blob), found.file.blob, coding),
         });
     }
   };

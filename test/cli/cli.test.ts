@@ -95,7 +95,7 @@ describe('without a plane', () => {
         slug: { value: 'my-app', from: 'the name in package.json' },
         installCommand: { value: null, from: '--no-install' },
         outputDirectory: { value: 'out', from: 'SPHERE_OUTPUT_DIRECTORY' },
-        region: { value: 'local', from: 'default' },
+        region: { value: null, from: "the plane's default" },
       },
     });
   });
@@ -200,6 +200,18 @@ describe('a deployment that goes well', () => {
       force: true,
       noCache: true,
     });
+    expect(plane.created()).not.toHaveProperty('region');
+  });
+
+  test.each([
+    ['--region', '--region eu-west-1', {}, {}],
+    ['the environment', '', { SPHERE_REGION: 'eu-west-1' }, {}],
+    ['sphere.json', '', {}, { 'sphere.json': '{ "region": "eu-west-1" }' }],
+  ])('is kept in the region that %s names', async (_from, flags, env, files) => {
+    const plane = await openScriptedPlane({ followed: build });
+    const cwd = tree({ ...site, ...files });
+    await sphere(`deploy ${flags}`.trim(), { cwd, env: { ...plane.environment, ...env } }).ended;
+    expect(plane.created()).toMatchObject({ region: 'eu-west-1' });
   });
 
   test('writes its events to SPHERE_OUTPUT_FILE', async () => {

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { planeFile } from '../../contract/embedded.ts';
+import { hostedTestEnvironment } from '../server/hosted-environment.ts';
 import { built, counting, printedLines, printing, project } from './projects.ts';
 import { get, openSphere } from './sphere.ts';
 
@@ -58,6 +59,7 @@ describe('sphere server', () => {
     const { code, stderr } = await sphere.run(['server', '--port', String(port)]);
     expect(code).toBe(1);
     expect(stderr).toContain(String(port));
+    expect(stderr).not.toContain('bug');
   });
 
   test('whose port was taken meanwhile moves, says so, and serves every site at its new address', async () => {
@@ -73,5 +75,36 @@ describe('sphere server', () => {
     const after = (await sphere.run(['open'], { cwd })).stdout.trim();
     expect(after).not.toBe(before);
     expect((await get(after)).body).toBe('moved');
+  });
+});
+
+describe('sphere server check', () => {
+  test('of a wrong configuration says all that is wrong, and shows no secret', async () => {
+    const environment = { DATABASE_URL: 'postgres://sphere:s3cret@db', SPHERE_SITES: 's4' };
+    const { code, stdout, stderr } = await sphere.run(['server', 'check'], { environment });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^ {2}DATABASE_URL is "postgres:\/\/\*\*\*@db"; set it to /m);
+    expect(stderr).toMatch(/^ {2}SPHERE_SITES is "s4"; set it to s3 \(did you mean SPHERE_SITES=s3\?\)$/m);
+    expect(stderr).toMatch(/^ {2}SPHERE_ACCOUNT_ID is not set; set it to /m);
+    expect(stderr).not.toContain('s3cret');
+    const json = await sphere.run(['server', 'check', '--json'], { environment });
+    expect(JSON.parse(json.stdout)).toMatchObject({ error: { code: 'CONFIGURATION_INVALID' } });
+  });
+
+  test('of a right one looks at what it names', async () => {
+    const environment = {
+      ...hostedTestEnvironment,
+      DATABASE_URL: 'postgres://sphere:s3cret@127.0.0.1:1/sphere',
+      REDIS_URL: 'redis://:s3cret@127.0.0.1:1',
+      SPHERE_PUBLIC_URL: 'http://localhost:8',
+      AWS_EC2_METADATA_DISABLED: 'true',
+    };
+    const { code, stdout } = await sphere.run(['server', 'check'], { environment });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^ok {4}configuration: http:\/\/localhost:8/);
+    expect(stdout).toMatch(/^FAIL {2}database: .*ECONNREFUSED.*\n {6}Check host and port in DATABASE_URL/m);
+    expect(stdout).toMatch(/^FAIL {2}redis: .*ECONNREFUSED/m);
+    expect(stdout.match(/Give this machine a role/g)).toHaveLength(1);
+    expect(stdout).not.toContain('s3cret');
   });
 });

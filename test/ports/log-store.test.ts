@@ -1,10 +1,13 @@
-/** The log store on disk. */
+/** The log stores: on disk, and in Redis with closed parts in an artifact store. */
 import { appendFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { decodeLines } from '../../contract/logs.ts';
 import { createDiskLogStore } from '../../server/adapters/disk-log-store.ts';
+import { createRedisLogStore } from '../../server/adapters/redis/redis-log-store.ts';
+import { openArtifacts } from '../peers/artifacts.ts';
+import { startRedis } from '../peers/redis.ts';
 import { logStoreSuite } from './log-store.suite.ts';
 
 async function open(limits: { maxBytes: number }) {
@@ -12,6 +15,7 @@ async function open(limits: { maxBytes: number }) {
   const stores = [createDiskLogStore(directory, limits)];
   return {
     directory,
+    forgets: false,
     store: stores[0] as (typeof stores)[0],
     async reopen() {
       const again = createDiskLogStore(directory, limits);
@@ -26,6 +30,32 @@ async function open(limits: { maxBytes: number }) {
 }
 
 logStoreSuite('The disk', open);
+
+for (const [name, segmentBytes] of [
+  ['Redis', 4 * 1024 * 1024],
+  ['Redis with tiny segments', 500],
+] as const) {
+  logStoreSuite(name, async (limits) => {
+    const redis = await startRedis();
+    const artifacts = await openArtifacts();
+    const openOne = () =>
+      createRedisLogStore({ redis: redis.url, artifacts, segmentBytes, report: () => {}, ...limits });
+    const stores = [openOne()];
+    return {
+      forgets: true,
+      store: stores[0] as (typeof stores)[0],
+      async reopen() {
+        stores.push(openOne());
+        return stores.at(-1) as (typeof stores)[0];
+      },
+      async close() {
+        for (const store of stores) await store.close();
+        await redis.stop();
+        await artifacts.clear();
+      },
+    };
+  });
+}
 
 test('lines that were written but never answered for are overwritten by the next append', async () => {
   const opened = await open({ maxBytes: 1_000_000 });

@@ -58,7 +58,7 @@ test.each([
   ['eusc-de-east-1', 'http://shop.s3-website.eusc-de-east-1.amazonaws.eu'],
   ['us-iso-east-1', 'http://shop.s3-website.us-iso-east-1.c2s.ic.gov'],
 ])('T7: a website in %s answers at %s', (region, address) => {
-  expect(websiteAddress({}, region, 'shop')).toBe(address);
+  expect(websiteAddress({}, region, 'shop')).toBe(`${address}/`);
 });
 
 test('T7: nine regions have a dash, all others a dot', () => {

@@ -80,11 +80,11 @@ export async function startS3(): Promise<TestS3> {
  * Speaks HTTP by hand: where a site has no error page, radosgw sends its own twice, which no HTTP client takes. HTTP/1.0,
  * so that nothing comes in chunks.
  */
-function visit(
+export function visit(
   server: Radosgw,
   bucket: string,
   path: string,
-  headers: Record<string, string>,
+  headers: Record<string, string> = {},
 ): Promise<Visit> {
   return new Promise((resolve, reject) => {
     const all = { ...headers, host: server.websiteHost(bucket) };

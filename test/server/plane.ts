@@ -10,9 +10,10 @@ import type { LogLine } from '../../contract/logs.ts';
 import type { Manifest } from '../../contract/manifest.ts';
 import { readConfig } from '../../server/config.ts';
 import { readKey } from '../../server/data-directory.ts';
-import { openPlane, type RunningServer } from '../../server/embedded-plane.ts';
+import { openPlane } from '../../server/embedded-plane.ts';
 import { createKeys } from '../../server/keys.ts';
-import type { BuildRunner } from '../../server/ports.ts';
+import type { BuilderState, BuildRunner, RunnerRef } from '../../server/ports.ts';
+import type { RunningServer } from '../../server/running-server.ts';
 
 export type Answer<T> = { status: number; body: T };
 
@@ -113,26 +114,37 @@ export function request(change: Partial<CreateDeployment> = {}): CreateDeploymen
 }
 
 /** A runner that starts nothing and remembers what it was asked for. */
-export function createPaperRunner() {
+export function createPaperRunner({ startsOnce = false } = {}) {
   const started: { deployment: string; attempt: number }[] = [];
   const running = new Set<number>();
   const stopped: number[] = [];
   let waiting: { key: string; resolve: () => void }[] = [];
   const keyOf = (build: { deployment: string; attempt: number }) => `${build.deployment} ${build.attempt}`;
+  const pidOf = (ref: RunnerRef) => ('pid' in ref ? ref.pid : 0);
+  const gone: BuilderState = {
+    state: 'ended',
+    reason: 'infrastructure',
+    error: { code: 'INFRASTRUCTURE', message: 'the builder was gone' },
+  };
   const builds: BuildRunner = {
+    startsOnce,
+    pollMs: 200,
     async start(build) {
+      const before = startsOnce ? started.findIndex((one) => keyOf(one) === keyOf(build)) : -1;
+      if (before !== -1) return { pid: before + 1, startedAt: 'paper' };
       started.push(build);
       running.add(started.length);
       for (const waiter of waiting) if (waiter.key === keyOf(build)) waiter.resolve();
       waiting = waiting.filter((waiter) => waiter.key !== keyOf(build));
       return { pid: started.length, startedAt: 'paper' };
     },
-    state: async ({ pid }) =>
-      running.has(pid) ? { running: true } : { running: false, exitCode: 1, signal: null },
-    async stop({ pid }) {
-      running.delete(pid);
-      stopped.push(pid);
+    states: async (refs) => refs.map((ref) => (running.has(pidOf(ref)) ? { state: 'running' } : gone)),
+    async stop(ref) {
+      running.delete(pidOf(ref));
+      stopped.push(pidOf(ref));
+      return true;
     },
+    list: async () => [],
     cleanUp: async () => {},
   };
   return {
@@ -179,6 +191,12 @@ export function playBuilder(url: string, deployment: string, attempt: number, bo
       }),
     /** Uploads `files` and reports them as built. */
     async finish(files: Record<string, string>, serving: Manifest['serving'] = {}) {
+      const answer = await builder.upload(files, serving);
+      return answer.body.error ? answer : builder.built();
+    },
+    built: () => post('/result', { outcome: 'built', uploaded: 0, uploadedBytes: 0, warnings: [] }),
+    /** Uploads `files` and says no more. */
+    async upload(files: Record<string, string>, serving: Manifest['serving'] = {}) {
       const contents = Object.entries(files).map(([path, text]) => {
         const bytes = Buffer.from(text);
         return { path, bytes, blob: createHash('sha256').update(bytes).digest('hex') };
@@ -193,12 +211,11 @@ export function playBuilder(url: string, deployment: string, attempt: number, bo
       const answer = await post<{
         missing: { blob: string; url: string; headers: Record<string, string> }[];
       }>('/manifest', manifest);
-      for (const { blob, url: target, headers } of answer.body.missing) {
+      for (const { blob, url: target, headers } of answer.body.missing ?? []) {
         const bytes = contents.find((content) => content.blob === blob)?.bytes ?? Buffer.alloc(0);
         await fetch(target, { method: 'PUT', headers, body: new Uint8Array(bytes) });
       }
-      const uploaded = answer.body.missing.length;
-      return post('/result', { outcome: 'built', uploaded, uploadedBytes: 0, warnings: [] });
+      return answer;
     },
     fail: (reason = 'build_failed') =>
       post('/result', { outcome: 'failed', reason, error: { code: 'BUILD_FAILED', message: 'exit code 1' } }),

@@ -174,9 +174,11 @@ describe('what is old and is said to be there', () => {
       await write(paths.source(digest).slice(plane.home.length), 10);
     }
     const sites = createDiskSiteStore(at('sites'));
-    expect(await sites.missingBlobs('site', [reused, sha256('never')])).toEqual([sha256('never')]);
-    expect(await sites.hasSource(null, reused)).toBe(true);
-    expect(await sites.hasSource(null, sha256('never'))).toBe(false);
+    const site = { project: 'prj', slug: 'site', region: 'local', target: 'live' };
+    const blobs = new Map([reused, sha256('never')].map((blob) => [blob, 10]));
+    expect(await sites.missingBlobs(site, blobs)).toEqual([sha256('never')]);
+    expect(await sites.hasSource('embedded', reused)).toBe(true);
+    expect(await sites.hasSource('embedded', sha256('never'))).toBe(false);
     await prune();
     expect([paths.blob('site', reused), paths.source(reused)].map(existsSync)).toEqual([true, true]);
     expect([paths.blob('site', unused), paths.source(unused)].map(existsSync)).toEqual([false, false]);

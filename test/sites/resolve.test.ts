@@ -1,14 +1,14 @@
 /** Which answer a request to a site gets. */
 import { describe, expect, test } from 'vitest';
 import type { Serving } from '../../contract/configuration.ts';
-import type { LiveSite } from '../../server/ports.ts';
+import type { LiveSite } from '../../server/sites/live-site.ts';
 import { compileSite, resolveRequest } from '../../server/sites/resolve.ts';
 
 const file = { blob: 'a'.repeat(64), bytes: 1 };
 
 function siteOf(paths: string[], serving: Serving = {}, retained: string[] = []): LiveSite {
   return {
-    project: 'shop',
+    slug: 'shop',
     deployment: 'd1',
     order: 1,
     manifest: { version: 1, files: Object.fromEntries(paths.map((path) => [path, file])), serving },

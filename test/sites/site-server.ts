@@ -8,7 +8,7 @@ import { buffer } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 import type { Serving } from '../../contract/configuration.ts';
 import type { ManifestFile } from '../../contract/manifest.ts';
-import type { LiveSite } from '../../server/ports.ts';
+import type { LiveSite } from '../../server/sites/live-site.ts';
 import { createSiteHandler } from '../../server/sites/serve.ts';
 import { emptyDirectory } from '../files/tree.ts';
 
@@ -50,7 +50,7 @@ export async function serveSite(
       return [path, { blob, bytes: Buffer.byteLength(data) }];
     });
   const live: LiveSite = {
-    project: 'shop',
+    slug: 'shop',
     deployment: 'd1',
     order: 1,
     manifest: { version: 1, files: Object.fromEntries(store(files)), serving },

@@ -55,6 +55,7 @@ export function signingRegion({ compatible }: Pick<S3Options, 'compatible'>, reg
 
 function clientConfiguration(options: S3Options, region: string): S3ClientConfig {
   const agent = { keepAlive: true, maxSockets: concurrency * 2 };
+  const { compatible } = options;
   return {
     region: signingRegion(options, region),
     // Ours: the SDK's stops after three tries, and draws on one budget for all requests of the client.
@@ -72,8 +73,8 @@ function clientConfiguration(options: S3Options, region: string): S3ClientConfig
       socketAcquisitionWarningTimeout: 600_000,
     },
     ...(options.credentials ? { credentials: options.credentials } : {}),
-    ...(options.compatible
-      ? { endpoint: options.compatible.endpoint, forcePathStyle: options.compatible.forcePathStyle }
+    ...(compatible
+      ? { endpoint: compatible.endpoint, forcePathStyle: compatible.forcePathStyle }
       : { endpoint: `https://${regionFacts(region).apiHost}` }),
   };
 }

@@ -26,8 +26,13 @@ import { createDirectTransfer } from './transfer.ts';
 /** Sources are kept for seven days (`artifact-bucket.ts`). */
 const freshSourceMs = 6 * 24 * 3600_000;
 
+export type S3SiteStore = SiteStore & {
+  /** The address under which people find the site. */
+  address(site: Site): string;
+};
+
 /** Opens the store. Nothing is asked of S3 yet; throws CONFIGURATION_INVALID for a region that S3 does not have. */
-export function createS3SiteStore(options: S3Options): SiteStore {
+export function createS3SiteStore(options: S3Options): S3SiteStore {
   const s3 = createS3(options);
   for (const region of options.compatible ? [] : options.regions) regionFacts(region);
   const home = options.regions[0] as string;
@@ -111,8 +116,9 @@ export function websiteAddress(
   region: string,
   bucket: string,
 ): string {
-  if (!compatible) return `http://${bucket}.${regionFacts(region).websiteHost}`;
-  return compatible.website.replaceAll('{bucket}', bucket).replaceAll('{region}', region);
+  if (!compatible) return `http://${bucket}.${regionFacts(region).websiteHost}/`;
+  const filled = compatible.website.replaceAll('{bucket}', bucket).replaceAll('{region}', region);
+  return filled.endsWith('/') ? filled : `${filled}/`;
 }
 
 function checkRegion({ regions, compatible }: S3Options, region: string): void {

@@ -1,0 +1,189 @@
+/** Carrying out a publication that this process has claimed. Every step may be repeated after an interruption. */
+import type { Transaction } from 'kysely';
+import type { ErrorBody } from '../contract/errors.ts';
+import type { Manifest } from '../contract/manifest.ts';
+import type { Tables } from './database/tables.ts';
+import { endDeployment, lockDeployment, sayEnd } from './deployments.ts';
+import type { Plane } from './plane.ts';
+import type { Site } from './ports.ts';
+import { historyBefore } from './publication-history.ts';
+import { givePublicationBack, holdPublication } from './publication-lease.ts';
+import { compareManifests } from './publication-plan.ts';
+import { finishPublication, lockTarget, type PublicationRow } from './publications.ts';
+import { settle } from './settle.ts';
+
+/** For how long it is tried to put back what was live before a publication that failed, in milliseconds. */
+const restoreForMs = 120_000;
+
+/** Publishes, moves live and settles the deployment. A failure is written down; a lost lease leaves it to its new holder. */
+export async function carryOut(plane: Plane, publication: PublicationRow): Promise<void> {
+  if (plane.publishing.has(publication.id)) return;
+  plane.publishing.add(publication.id);
+  const lease = holdPublication(plane, publication.id);
+  try {
+    const site = await siteOfPublication(plane, publication);
+    const manifest = await publishFiles(plane, publication, site, lease.signal);
+    await moveLive(plane, publication, site, manifest);
+    lease.release();
+    await settle(plane, publication, manifest);
+  } catch (error) {
+    if (lease.signal.aborted) return await leave(plane, publication, lease.signal.reason);
+    plane.report(`the publication ${publication.id} failed`, error);
+    await failPublication(plane, publication, error as Error, lease.signal);
+  } finally {
+    lease.release();
+    plane.publishing.delete(publication.id);
+  }
+  plane.wake();
+}
+
+/** Finishes a publication after which live had moved when its process was gone. */
+export async function finishSettling(plane: Plane, publication: PublicationRow): Promise<void> {
+  try {
+    const site = await siteOfPublication(plane, publication);
+    await settle(plane, publication, await plane.sites.getManifest(site, publication.deployment_id));
+  } catch (error) {
+    await failPublication(plane, publication, error as Error, plane.ending);
+  }
+}
+
+async function leave(plane: Plane, publication: PublicationRow, reason: unknown): Promise<void> {
+  plane.report(`the publication ${publication.id} is left to another process`, reason);
+  await givePublicationBack(plane, publication.id);
+}
+
+async function siteOfPublication(plane: Plane, publication: PublicationRow): Promise<Site> {
+  const { slug, bucket_location } = await plane.database.query
+    .selectFrom('projects')
+    .select(['slug', 'bucket_location'])
+    .where('id', '=', publication.project_id)
+    .executeTakeFirstOrThrow();
+  return {
+    project: publication.project_id,
+    slug,
+    region: bucket_location,
+    target: publication.target,
+  };
+}
+
+async function publishFiles(
+  plane: Plane,
+  publication: PublicationRow,
+  site: Site,
+  signal: AbortSignal,
+): Promise<Manifest> {
+  const history = await historyBefore(plane, publication);
+  await plane.sites.publish({
+    site,
+    deployment: publication.deployment_id,
+    order: publication.order,
+    ...history,
+    signal,
+  });
+  signal.throwIfAborted();
+  return plane.sites.getManifest(site, publication.deployment_id);
+}
+
+/** The records follow the store. Throws when another process has taken the publication over. */
+async function moveLive(
+  plane: Plane,
+  publication: PublicationRow,
+  site: Site,
+  manifest: Manifest,
+): Promise<void> {
+  const before = await liveManifest(plane, publication, site);
+  const change = compareManifests(before, manifest);
+  await plane.database.transaction(async (trx) => {
+    await lockTarget(trx, publication.project_id, publication.target);
+    if (!(await isOurs(plane, trx, publication)))
+      throw new Error('another process carries out this publication');
+    await finishPublication(trx, publication, 'done', plane.now());
+    await trx
+      .updateTable('targets')
+      .set({ live_publication_id: publication.id })
+      .where('project_id', '=', publication.project_id)
+      .where('name', '=', publication.target)
+      .execute();
+    const row = await lockDeployment(trx, publication.deployment_id);
+    if (row?.deployment_status !== 'building') return;
+    const figures = { uploaded: 0, uploadedBytes: 0, ...row.figures, ...change };
+    await trx
+      .updateTable('deployments')
+      .set({ figures: JSON.stringify(figures) })
+      .where('id', '=', row.id)
+      .execute();
+  });
+}
+
+/** Whether this process still holds the publication, which is locked until the transaction ends. */
+async function isOurs(plane: Plane, trx: Transaction<Tables>, publication: PublicationRow): Promise<boolean> {
+  const row = await trx
+    .selectFrom('publications')
+    .select(['state', 'lease_owner'])
+    .where('id', '=', publication.id)
+    .forUpdate()
+    .executeTakeFirst();
+  return row?.state === 'running' && row.lease_owner === plane.id;
+}
+
+async function liveManifest(plane: Plane, publication: PublicationRow, site: Site): Promise<Manifest | null> {
+  const live = await plane.database.query
+    .selectFrom('targets')
+    .innerJoin('publications', 'publications.id', 'targets.live_publication_id')
+    .select('publications.deployment_id')
+    .where('targets.project_id', '=', publication.project_id)
+    .where('targets.name', '=', publication.target)
+    .executeTakeFirst();
+  return live ? plane.sites.getManifest(site, live.deployment_id).catch(() => null) : null;
+}
+
+/** The store may have been changed already: it is put back to what the records call live. */
+async function restoreLive(plane: Plane, publication: PublicationRow, signal: AbortSignal): Promise<void> {
+  const { live_publication_id: id } = await plane.database.query
+    .selectFrom('targets')
+    .select('live_publication_id')
+    .where('project_id', '=', publication.project_id)
+    .where('name', '=', publication.target)
+    .executeTakeFirstOrThrow();
+  if (id === publication.id) return;
+  const site = await siteOfPublication(plane, publication);
+  if (id === null) {
+    const { recent, unfinished } = await historyBefore(plane, publication);
+    const was = { live: null, recent, unfinished: [...unfinished, publication.deployment_id] };
+    return plane.sites.unpublish(site, was);
+  }
+  const live = await plane.database.query
+    .selectFrom('publications')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
+  await publishFiles(plane, live, site, signal);
+}
+
+async function failPublication(
+  plane: Plane,
+  publication: PublicationRow,
+  cause: Error,
+  signal: AbortSignal,
+): Promise<void> {
+  const error: ErrorBody = {
+    code: 'PUBLISH_FAILED',
+    message: `publishing failed: ${cause.message}`,
+    hint: 'Deploy again; to go back to what was live before: `sphere rollback`.',
+  };
+  await restoreLive(plane, publication, signal).catch((failure: unknown) => {
+    // It is tried again, but not for ever: the next publication repairs what an unfinished one has left.
+    const young = plane.now() - (publication.started_at?.getTime() ?? 0) < restoreForMs;
+    if (young || signal.aborted) throw failure;
+    plane.report(`what ${publication.id} has left half-way could not be put back`, failure);
+  });
+  const ended = await plane.database.transaction(async (trx) => {
+    if (await isOurs(plane, trx, publication))
+      await finishPublication(trx, publication, 'failed', plane.now());
+    const row = await lockDeployment(trx, publication.deployment_id);
+    if (row?.deployment_status !== 'building') return undefined;
+    await endDeployment(trx, row, 'fail', { reason: 'publish_failed', error }, plane.now());
+    return row;
+  });
+  if (ended) await sayEnd(plane, ended, 'publish', `Failed: ${error.message}`);
+}

@@ -1,0 +1,86 @@
+/** What one process of a plane does now and then for all of them, whoever comes first. */
+import { sql } from 'kysely';
+import { forgetOldKeys } from './create-deployment.ts';
+import { leaseUntil } from './leases.ts';
+import type { Plane } from './plane.ts';
+import type { Build } from './ports.ts';
+
+export type Duty = {
+  name: string;
+  /** Milliseconds from one time to the next. */
+  everyMs: number;
+  run(plane: Plane): Promise<void>;
+};
+
+/** Builders that nobody waits for are looked for this often, and idempotency keys forgotten. */
+export const duties: readonly Duty[] = [
+  { name: 'orphans', everyMs: 60_000, run: stopOrphans },
+  { name: 'idempotency keys', everyMs: 3600_000, run: forgetOldKeys },
+];
+
+/** Runs what is due and what no other process is at. */
+export async function runDuties(plane: Plane, all: readonly Duty[]): Promise<void> {
+  for (const duty of all) {
+    if (plane.ending.aborted || !(await claimDuty(plane, duty))) continue;
+    try {
+      await duty.run(plane);
+      await doneWith(plane, duty);
+    } catch (error) {
+      plane.report(`${duty.name} failed`, error);
+    }
+  }
+}
+
+async function claimDuty(plane: Plane, { name, everyMs }: Duty): Promise<boolean> {
+  const lease = {
+    lease_owner: plane.id,
+    lease_expires_at: leaseUntil(Math.max(plane.settings.leaseMs, 600_000)),
+  };
+  const claimed = await plane.database.query
+    .insertInto('duties')
+    .values({ name, ...lease })
+    .onConflict((conflict) =>
+      conflict
+        .column('name')
+        .doUpdateSet(lease)
+        .where(
+          sql<boolean>`(duties.lease_expires_at is null or duties.lease_expires_at < now())
+            and (duties.done_at is null or duties.done_at < now() - ${everyMs}::bigint * interval '1 millisecond')`,
+        ),
+    )
+    .returning('name')
+    .executeTakeFirst();
+  return claimed !== undefined;
+}
+
+async function doneWith(plane: Plane, { name }: Duty): Promise<void> {
+  await plane.database.query
+    .updateTable('duties')
+    .set({ done_at: sql<Date>`now()`, lease_owner: null, lease_expires_at: null })
+    .where('name', '=', name)
+    .where('lease_owner', '=', plane.id)
+    .execute();
+}
+
+/** Builders whose attempt is over, and that no stop request names: started by a process that was gone at once. */
+async function stopOrphans(plane: Plane): Promise<void> {
+  const builders = await plane.builds.list();
+  if (builders.length === 0) return;
+  const rows = await plane.database.query
+    .selectFrom('deployments')
+    .select(['id', 'attempt', 'deployment_status', 'stop_requested_at', 'stopped_at'])
+    .where('id', 'in', [...new Set(builders.map((builder) => builder.deployment))])
+    .execute();
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  const isWaitedFor = ({ deployment, attempt }: Build) => {
+    const row = byId.get(deployment);
+    if (row?.attempt !== attempt) return false;
+    return (
+      row.deployment_status === 'building' || (row.stop_requested_at !== null && row.stopped_at === null)
+    );
+  };
+  for (const builder of builders.filter((one) => !isWaitedFor(one))) {
+    plane.report(`stopping the builder of ${builder.deployment}, attempt ${builder.attempt}, which is over`);
+    await plane.builds.stop(builder.ref);
+  }
+}

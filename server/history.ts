@@ -1,0 +1,72 @@
+/** The history of deployments, newest first, a page at a time. */
+import { sql } from 'kysely';
+import type { DeploymentList } from '../contract/api.ts';
+import { SphereError } from '../contract/errors.ts';
+import { liveDeployments, viewDeployment } from './deployments.ts';
+import type { Plane } from './plane.ts';
+
+export type HistoryPage = {
+  /** The id of the project; undefined: all of the account. */
+  project: string | undefined;
+  limit: number;
+  /** `next` of the page before. */
+  before: string | undefined;
+};
+
+/** Where a page ends: what the index sorts by. Several deployments may share a millisecond. */
+type Cursor = { createdAt: Date; order: number; id: string };
+
+/** A page of the account's deployments. Throws `REQUEST_INVALID` for a cursor that is none. */
+export async function listDeployments(
+  plane: Plane,
+  account: string,
+  { project, limit, before }: HistoryPage,
+): Promise<DeploymentList> {
+  let query = plane.database.query
+    .selectFrom('deployments')
+    .selectAll()
+    .where('account_id', '=', account)
+    .orderBy('created_at', 'desc')
+    .orderBy('order', 'desc')
+    .orderBy('id', 'desc')
+    // One more than is shown: whether there is another page.
+    .limit(limit + 1);
+  if (project !== undefined) query = query.where('project_id', '=', project);
+  if (before !== undefined) {
+    const { createdAt, order, id } = readCursor(before);
+    query = query.where(
+      sql<boolean>`(created_at, "order", id) < (${createdAt}::timestamptz, ${order}::integer, ${id})`,
+    );
+  }
+  const rows = await query.execute();
+  const page = rows.slice(0, limit);
+  const live = await liveDeployments(plane.database.query, [...new Set(page.map((row) => row.project_id))]);
+  const last = page.at(-1);
+  return {
+    deployments: page.map((row) => viewDeployment(plane, row, live)),
+    next:
+      rows.length > limit && last
+        ? writeCursor({ createdAt: last.created_at, order: last.order, id: last.id })
+        : null,
+  };
+}
+
+function writeCursor({ createdAt, order, id }: Cursor): string {
+  return Buffer.from(JSON.stringify([createdAt.getTime(), order, id])).toString('base64url');
+}
+
+function readCursor(text: string): Cursor {
+  try {
+    const [time, order, id] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [
+      number,
+      number,
+      string,
+    ];
+    const createdAt = new Date(time);
+    if (Number.isNaN(createdAt.getTime()) || !Number.isInteger(order) || !/^[a-z0-9_]{1,64}$/.test(id))
+      throw new Error();
+    return { createdAt, order, id };
+  } catch (cause) {
+    throw new SphereError('REQUEST_INVALID', '"before" takes the "next" of an earlier answer', { cause });
+  }
+}

@@ -1,0 +1,145 @@
+/** Puts a replica of a hosted plane together: PostgreSQL, Redis, S3 and ECS behind the ports. */
+import { ensureAdminToken } from './accounts.ts';
+import { createEcsRunner } from './adapters/ecs/ecs-runner.ts';
+import type { EcsSettings } from './adapters/ecs/run-task-input.ts';
+import { createRedisLogStore } from './adapters/redis/redis-log-store.ts';
+import { createS3ArtifactStore } from './adapters/s3/artifacts.ts';
+import type { S3Options } from './adapters/s3/options.ts';
+import { createS3SiteStore } from './adapters/s3/site-store.ts';
+import { createS3Sweep } from './adapters/s3/sweep.ts';
+import { closeAll, describe } from './closing.ts';
+import { openPostgresDatabase } from './database/postgres.ts';
+import { duties } from './duties.ts';
+import type { HostedConfig } from './hosted-config.ts';
+import { sweepDuty, sweepStores } from './hosted-sweep.ts';
+import { createKeys } from './keys.ts';
+import { planeId } from './plane-id.ts';
+import { openReplica } from './replica.ts';
+import type { RunningServer } from './running-server.ts';
+
+/**
+ * Starts a replica of the hosted plane that `config` describes. `log` takes one line for people; the admin token is
+ * shown there, once. Throws `CONFIGURATION_INVALID`, `PORT_TAKEN`.
+ */
+export async function openHostedPlane(
+  config: HostedConfig,
+  log: (line: string) => void,
+): Promise<RunningServer> {
+  const closers: (() => Promise<void>)[] = [];
+  try {
+    return await open(config, log, closers);
+  } catch (error) {
+    await closeAll(closers, log);
+    throw error;
+  }
+}
+
+async function open(
+  config: HostedConfig,
+  log: (line: string) => void,
+  closers: (() => Promise<void>)[],
+): Promise<RunningServer> {
+  const report = (message: string, error?: unknown) => log(describe(message, error));
+  const database = await openPostgresDatabase({ ...config.database, report });
+  closers.push(() => database.close());
+  const id = await planeId(database);
+  const adminToken = await ensureAdminToken({ database, now: Date.now }, config.adminToken);
+  if (adminToken !== null) {
+    log('This is the first start. The admin token, which is not shown again:');
+    log(adminToken);
+  }
+
+  const s3 = s3Options(config, id, report);
+  const logs = createRedisLogStore({
+    redis: config.redis.url,
+    artifacts: createS3ArtifactStore(s3),
+    maxBytes: config.maxLogBytes,
+    report,
+  });
+  closers.push(() => logs.close());
+  const sites = createS3SiteStore(s3);
+  const sweep = createS3Sweep(s3);
+  const builds = createEcsRunner({
+    connection: ecsConnection(config),
+    settings: ecsSettings(config, id),
+  });
+  return openReplica(
+    {
+      database,
+      logs,
+      sites,
+      builds,
+      keys: createKeys(config.key),
+      addresses: { site: sites.address, direct: sites.address, open: async () => null },
+      settings: {
+        maxBuilds: config.maxBuilds,
+        maxBuildsPerAccount: config.maxBuildsPerAccount,
+        timeLimitMs: config.timeLimitMs,
+        startLimitMs: config.startLimitMs,
+        leaseMs: config.leaseMs,
+        exclusive: false,
+        allowLocalRepository: false,
+        url: config.publicUrl,
+      },
+      duties: [...duties, sweepDuty(sweep)],
+      listen: config.listen,
+      trustedProxies: config.trustedProxies,
+      waitingFor: () => [logs.waitingFor()].filter((what) => what !== null),
+      prune: (plane) => sweepStores(plane, sweep),
+    },
+    closers,
+    log,
+  );
+}
+
+function s3Options(
+  { regions, accountId, s3 }: HostedConfig,
+  id: string,
+  report: S3Options['report'],
+): S3Options {
+  const prefix = s3.bucketPrefix ?? '';
+  return {
+    regions,
+    accountId,
+    bucketNames: s3.bucketNames === 'slug' ? { kind: 'slug' } : { kind: s3.bucketNames, prefix },
+    artifactPrefix: s3.artifactPrefix,
+    planeId: id,
+    report,
+    ...(s3.endpoint === null
+      ? {}
+      : {
+          compatible: {
+            endpoint: s3.endpoint,
+            forcePathStyle: true,
+            website: s3.website ?? `${s3.endpoint}/{bucket}`,
+            contentCheck: s3.contentCheck,
+          },
+        }),
+  };
+}
+
+const providers = {
+  spot: ['FARGATE_SPOT'],
+  'on-demand': ['FARGATE'],
+  'spot-then-on-demand': ['FARGATE_SPOT', 'FARGATE'],
+} as const;
+
+/** Where ECS answers. */
+export function ecsConnection({ region, ecs: { endpoint } }: HostedConfig) {
+  return { region, ...(endpoint === null ? {} : { endpoint }) };
+}
+
+/** How build tasks are started; `id`: the plane's. */
+export function ecsSettings({ ecs, publicUrl }: HostedConfig, id: string): EcsSettings {
+  return {
+    plane: id,
+    planeUrl: publicUrl,
+    cluster: ecs.cluster,
+    taskDefinition: ecs.taskDefinition,
+    container: ecs.container,
+    subnets: ecs.subnets,
+    securityGroups: ecs.securityGroups,
+    assignPublicIp: ecs.assignPublicIp,
+    capacityProviders: providers[ecs.capacity],
+  };
+}

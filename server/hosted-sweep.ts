@@ -1,0 +1,72 @@
+/** Frees what a hosted plane's stores keep for nothing: blobs, manifests and old logs. */
+import type { PruneAnswer } from '../contract/api.ts';
+import type { S3Sweep } from './adapters/s3/sweep.ts';
+import type { Duty } from './duties.ts';
+import { keptDeployments } from './kept-deployments.ts';
+import type { Plane } from './plane.ts';
+
+/** Logs of deployments that ended this long ago, and were not live lately, are freed. */
+const oldLogMs = 90 * 24 * 3600_000;
+/** So many logs at a time: a run that is cut off goes on the next time. */
+const logsPerRun = 1_000;
+
+/** Sweeps every project, one after the other, and says how much was freed. */
+export async function sweepStores(plane: Plane, sweep: S3Sweep): Promise<PruneAnswer> {
+  const kept = await keptDeployments(plane);
+  const projects = await plane.database.query
+    .selectFrom('projects')
+    .select(['id', 'bucket_location'])
+    .execute();
+  let files = 0;
+  for (const { id, bucket_location } of projects) {
+    plane.ending.throwIfAborted();
+    const figures = await sweep({
+      project: id,
+      region: bucket_location,
+      kept: kept.get(id) ?? new Set(),
+      longestBuildMs: plane.settings.timeLimitMs + plane.settings.startLimitMs,
+      now: plane.now(),
+    });
+    files += figures.freedBytes;
+  }
+  const logs = await removeOldLogs(plane, new Set([...kept.values()].flatMap((set) => [...set])));
+  const parts = [
+    { what: 'files of old deployments', freedBytes: files },
+    { what: 'logs older than 90 days', freedBytes: logs },
+  ];
+  return { freedBytes: files + logs, parts };
+}
+
+async function removeOldLogs(plane: Plane, kept: ReadonlySet<string>): Promise<number> {
+  const rows = await plane.database.query
+    .selectFrom('deployments')
+    .select('id')
+    .where('finished_at', '<', new Date(plane.now() - oldLogMs))
+    .where('log_removed_at', 'is', null)
+    .orderBy('finished_at')
+    .limit(logsPerRun)
+    .execute();
+  let freed = 0;
+  for (const { id } of rows) {
+    plane.ending.throwIfAborted();
+    if (kept.has(id)) continue;
+    freed += await plane.logs.remove(id);
+    await plane.database.query
+      .updateTable('deployments')
+      .set({ log_removed_at: new Date(plane.now()) })
+      .where('id', '=', id)
+      .execute();
+  }
+  return freed;
+}
+
+/** The sweep as a duty: every six hours, by one replica. */
+export function sweepDuty(sweep: S3Sweep): Duty {
+  return {
+    name: 'sweep',
+    everyMs: 6 * 3600_000,
+    async run(plane) {
+      await sweepStores(plane, sweep);
+    },
+  };
+}

@@ -1,0 +1,89 @@
+/** Builders that this process is responsible for: looked at together, and judged one by one. */
+import { failAttempt, loseAttempt } from './attempts.ts';
+import { judgeBuilder } from './builder-verdict.ts';
+import type { DeploymentRow } from './deployments.ts';
+import { leaseIsDue, leaseUntil } from './leases.ts';
+import type { Plane } from './plane.ts';
+import type { BuilderState } from './ports.ts';
+
+/** Renews what this process holds and gives what is building. After sleep every builder's silence starts anew. */
+export async function renewLeases(plane: Plane, slept: boolean): Promise<DeploymentRow[]> {
+  const { leaseMs } = plane.settings;
+  const renewal = plane.database.query
+    .updateTable('deployments')
+    .set({
+      lease_expires_at: leaseUntil(leaseMs),
+      ...(slept ? { seen_at: new Date(plane.now()) } : {}),
+    })
+    .where('deployment_status', '=', 'building')
+    .where('lease_owner', '=', plane.id);
+  await (slept ? renewal : renewal.where(leaseIsDue(leaseMs))).execute();
+  return plane.database.query
+    .selectFrom('deployments')
+    .selectAll()
+    .where('deployment_status', '=', 'building')
+    .where('lease_owner', '=', plane.id)
+    .execute();
+}
+
+export type BuilderWatch = {
+  /** Looks at the builders of `rows`, at most every `pollMs`, and acts on what it finds. */
+  look(rows: readonly DeploymentRow[]): Promise<void>;
+};
+
+/** Watches builders for `plane`. */
+export function createBuilderWatch(plane: Plane): BuilderWatch {
+  /** Per attempt: since when it is watched, on a clock that stands still while the machine sleeps. */
+  const watchedSince = new Map<string, number>();
+  let lookedAt = Number.NEGATIVE_INFINITY;
+
+  /** How long the attempt has taken. A machine that sleeps takes its own builders with it, and no others. */
+  function attemptMs(row: DeploymentRow): number {
+    if (!plane.settings.exclusive) {
+      const claimed = row.phases.findLast((record) => record.phase === 'prepare')?.startedAt;
+      return plane.now() - (claimed ?? plane.now());
+    }
+    const key = keyOf(row);
+    const since = watchedSince.get(key) ?? performance.now();
+    watchedSince.set(key, since);
+    return performance.now() - since;
+  }
+
+  async function judge(row: DeploymentRow, state: BuilderState | undefined): Promise<void> {
+    const outcome = judgeBuilder(
+      {
+        phase: row.phase,
+        registered: row.builder_token_hash !== null,
+        silentMs: plane.now() - (row.seen_at?.getTime() ?? plane.now()),
+        attemptMs: attemptMs(row),
+        state,
+      },
+      plane.settings,
+    );
+    if (outcome.verdict === 'wait') return;
+    if (row.runner && state?.state !== 'ended') await plane.builds.stop(row.runner);
+    const attempt = { deployment: row.id, attempt: row.attempt };
+    if (outcome.verdict === 'fail') await failAttempt(plane, attempt, outcome.reason, outcome.error);
+    else await loseAttempt(plane, attempt, outcome.reason, outcome.error);
+  }
+
+  return {
+    async look(rows) {
+      const keys = new Set(rows.map(keyOf));
+      for (const key of watchedSince.keys()) if (!keys.has(key)) watchedSince.delete(key);
+      if (performance.now() - lookedAt < plane.builds.pollMs) return;
+      lookedAt = performance.now();
+      const withRunner = rows.filter((row) => row.runner !== null && row.phase !== 'publish');
+      const refs = withRunner.flatMap((row) => (row.runner ? [row.runner] : []));
+      const states = refs.length === 0 ? [] : await plane.builds.states(refs);
+      const stateOf = new Map(withRunner.map((row, n) => [row.id, states[n]]));
+      await Promise.all(
+        rows.map((row) =>
+          judge(row, stateOf.get(row.id)).catch((error: unknown) => plane.reportUnlessStale(row.id, error)),
+        ),
+      );
+    },
+  };
+}
+
+const keyOf = (row: DeploymentRow) => `${row.id} ${row.attempt}`;

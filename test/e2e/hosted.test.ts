@@ -1,0 +1,188 @@
+/**
+ * The distributed engine from end to end: CLI, Nginx, two replicas, PostgreSQL, Redis, ECS's protocol, the real builder
+ * and S3's protocol, until the website answers; then the same with each part killed in the middle.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Deployment } from '../../contract/api.ts';
+import { visit } from '../s3/website.ts';
+import { type HostedPlane, startHostedPlane } from './hosted-plane.ts';
+import { built, counting, printedLines, printing, project } from './projects.ts';
+import { get, until } from './sphere.ts';
+
+let plane: HostedPlane;
+beforeAll(async () => {
+  plane = await startHostedPlane();
+}, 120_000);
+afterAll(() => plane?.close(), 60_000);
+// What the replicas said is the first thing that a failure is understood by.
+afterEach(({ task }) => {
+  if (task.result?.state === 'fail')
+    for (const replica of plane.replicas) process.stderr.write(replica.printed());
+});
+
+const newest = async (slug: string): Promise<Deployment> =>
+  (await plane.json<{ deployments: Deployment[] }>(['ls', slug])).deployments[0] as Deployment;
+
+describe('a deploy', () => {
+  test('from a directory: the address alone on stdout, the whole log in the terminal, the website answers', async () => {
+    const cwd = project(plane, 'first-site', printing(50, 1));
+    const { code, stdout, stderr } = await plane.run(['deploy'], { cwd });
+    expect(code, stderr).toBe(0);
+    expect(stdout).toBe(`http://first-site.web.localhost:${plane.s3.port}/\n`);
+    expect(printedLines(stderr)).toEqual(counting(50));
+    expect((await get(stdout.trim())).body).toBe('<h1>50 lines</h1>');
+    expect(printedLines((await plane.run(['logs'], { cwd })).stdout)).toEqual(counting(50));
+  });
+
+  test('of a second version changes the site; a rollback brings the first back without building', async () => {
+    const release = (text: string) => project(plane, 'releases', built(`site({ 'index.html': '${text}' });`));
+    const url = (await plane.run(['deploy'], { cwd: release('one') })).stdout.trim();
+    const cwd = release('two');
+    expect((await plane.run(['deploy'], { cwd })).code).toBe(0);
+    expect((await get(url)).body).toBe('two');
+    const tasks = plane.ecs.tasks().length;
+    const { code, stderr } = await plane.run(['rollback'], { cwd });
+    expect(code, stderr).toBe(0);
+    expect((await get(url)).body).toBe('one');
+    expect(plane.ecs.tasks()).toHaveLength(tasks);
+  });
+
+  test('with a build that fails exits with 5 and leaves the site as it was', async () => {
+    const cwd = project(plane, 'failing', built(`console.error('no such thing'); process.exit(3);`));
+    const { code, stdout, stderr } = await plane.run(['deploy'], { cwd });
+    expect({ code, stdout }).toEqual({ code: 5, stdout: '' });
+    expect(stderr).toContain('no such thing');
+  });
+
+  test('of a slug whose bucket is somebody else’s is refused before the build', async () => {
+    const cwd = project(plane, 'somebodys-bucket', built(`site({ 'index.html': 'mine' });`));
+    const { CreateBucketCommand, S3Client } = await import('@aws-sdk/client-s3');
+    const stranger = new S3Client({
+      region: 'us-east-1',
+      endpoint: plane.s3.endpoint,
+      forcePathStyle: true,
+      credentials: plane.s3.stranger,
+    });
+    await stranger.send(new CreateBucketCommand({ Bucket: 'somebodys-bucket' }));
+    const tasks = plane.ecs.tasks().length;
+    const { code, stdout, stderr } = await plane.run(['deploy'], { cwd });
+    expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
+    expect(stderr).toContain('somebodys-bucket');
+    expect(plane.ecs.tasks()).toHaveLength(tasks);
+  });
+});
+
+describe('in the middle of a build', () => {
+  test('a replica is killed: every line is there once, and the deploy ends well', async () => {
+    const cwd = project(plane, 'replica-killed', printing(300, 20));
+    const run = plane.start(['deploy'], { cwd });
+    await run.sees(/^line 30$/m);
+    await plane.replicas[0]?.kill();
+    await run.sees(/^line 200$/m);
+    await plane.replicas[0]?.start();
+    await plane.replicas[1]?.kill();
+    const { code, stdout, stderr } = await run.ended;
+    await plane.replicas[1]?.start();
+    expect(code, stderr).toBe(0);
+    expect(printedLines(stderr)).toEqual(counting(300));
+    expect((await get(stdout.trim())).body).toBe('<h1>300 lines</h1>');
+    expect((await newest('replica-killed')).attempt).toBe(1);
+  });
+
+  test('Redis is gone for a while and comes back empty: no line is lost or repeated', async () => {
+    const cwd = project(plane, 'redis-killed', printing(300, 20));
+    const run = plane.start(['deploy'], { cwd });
+    await run.sees(/^line 30$/m);
+    await plane.redis.kill();
+    await until('a replica says what it waits for', async () => {
+      const answers = await Promise.all(plane.replicas.map(({ url }) => fetch(`${url}/v1/health`)));
+      const healths = await Promise.all(answers.map((answer) => answer.json()));
+      return healths.some((health) => JSON.stringify(health).includes('waitingFor'));
+    });
+    await plane.redis.startEmpty();
+    const { code, stdout, stderr } = await run.ended;
+    expect(code, stderr).toBe(0);
+    expect(printedLines(stderr)).toEqual(counting(300));
+    expect(printedLines((await plane.run(['logs'], { cwd })).stdout)).toEqual(counting(300));
+    expect((await get(stdout.trim())).status).toBe(200);
+  });
+
+  test('the task is taken away (Spot): a second attempt on demand, and only its site and result count', async () => {
+    const cwd = project(plane, 'task-killed', printing(100, 20));
+    const run = plane.start(['deploy'], { cwd });
+    await run.sees(/^line 30$/m);
+    const task = plane.ecs.tasks().at(-1);
+    plane.ecs.interrupt(task?.arn ?? '');
+    const { code, stdout, stderr } = await run.ended;
+    expect(code, stderr).toBe(0);
+    expect(stderr).toMatch(/Attempt 1 was lost: .*Trying once more/);
+    expect((await newest('task-killed')).attempt).toBe(2);
+    expect((await get(stdout.trim())).body).toBe('<h1>100 lines</h1>');
+    expect(plane.ecs.tasks().at(-1)?.input.capacityProviderStrategy?.[0]?.capacityProvider).toBe('FARGATE');
+  });
+
+  test('the task runs out of memory: exit code 5, what to do, and no second attempt', async () => {
+    const cwd = project(plane, 'out-of-memory', printing(1000, 20));
+    const run = plane.start(['deploy'], { cwd });
+    await run.sees(/^line 10$/m);
+    plane.ecs.outOfMemory(plane.ecs.tasks().at(-1)?.arn ?? '');
+    const { code, stdout, stderr } = await run.ended;
+    expect({ code, stdout }, stderr).toEqual({ code: 5, stdout: '' });
+    expect(stderr).toMatch(/memory/i);
+    expect((await newest('out-of-memory')).attempt).toBe(1);
+  });
+
+  test('it is cancelled from elsewhere: the task is stopped, the terminal says so', async () => {
+    const cwd = project(plane, 'cancelled', printing(2000, 20));
+    const run = plane.start(['deploy'], { cwd });
+    await run.sees(/^line 10$/m);
+    const { id } = await newest('cancelled');
+    expect((await plane.run(['cancel', id])).code).toBe(0);
+    const { code } = await run.ended;
+    expect(code).toBe(7);
+    const task = plane.ecs.tasks().at(-1);
+    await plane.ecs.until(() => task?.describe(false).lastStatus === 'STOPPED');
+  });
+
+  test('both replicas are upgraded, one after the other: nobody notices', async () => {
+    const cwd = project(plane, 'upgraded', printing(250, 20));
+    const run = plane.start(['deploy'], { cwd });
+    await run.sees(/^line 20$/m);
+    for (const replica of plane.replicas) {
+      await replica.stop();
+      await replica.start();
+    }
+    const { code, stdout, stderr } = await run.ended;
+    expect(code, stderr).toBe(0);
+    expect(printedLines(stderr)).toEqual(counting(250));
+    expect((await get(stdout.trim())).status).toBe(200);
+  });
+});
+
+test('PostgreSQL restarts in the middle of a build: the deploy ends well', async () => {
+  const cwd = project(plane, 'database-restarted', printing(150, 20));
+  const run = plane.start(['deploy'], { cwd });
+  await run.sees(/^line 20$/m);
+  await plane.postgres.restart();
+  const { code, stdout, stderr } = await run.ended;
+  expect(code, stderr).toBe(0);
+  expect(printedLines(stderr)).toEqual(counting(150));
+  expect((await get(stdout.trim())).status).toBe(200);
+});
+
+test("another account sees nothing of the team's, and a removed site serves nothing", async () => {
+  const cwd = project(plane, 'private-site', built(`site({ 'index.html': 'ours' });`));
+  const { stdout } = await plane.run(['deploy'], { cwd });
+  const { id } = await newest('private-site');
+  const environment = plane.environmentOf(await plane.newToken('others'));
+  const inspected = await plane.run(['inspect', id], { environment });
+  expect([inspected.code, inspected.stdout]).toEqual([1, '']);
+  const theirs = await plane.run(['deploy', '--slug', 'private-site'], { cwd, environment });
+  expect([theirs.code, theirs.stdout]).toEqual([4, '']);
+
+  expect((await plane.run(['rm', 'private-site', '--yes'])).code).toBe(0);
+  const { status } = await visit(plane.s3, 'private-site', '/');
+  expect([403, 404]).toContain(status);
+  expect((await plane.run(['deploy'], { cwd })).code).toBe(0);
+  expect((await get(stdout.trim())).body).toBe('ours');
+});

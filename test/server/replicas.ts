@@ -1,0 +1,124 @@
+/** Replicas of a hosted plane in this process, on one database; builders are played by the test. */
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../../contract/api.ts';
+import type { ErrorBody } from '../../contract/errors.ts';
+import { createAccount, createToken, ensureAdminToken } from '../../server/accounts.ts';
+import { createDiskLogStore } from '../../server/adapters/disk-log-store.ts';
+import { createDiskSiteStore } from '../../server/adapters/disk-site-store.ts';
+import type { Database } from '../../server/database/database.ts';
+import { duties } from '../../server/duties.ts';
+import { createKeys } from '../../server/keys.ts';
+import { openReplica } from '../../server/replica.ts';
+import { createPaperRunner, playBuilder, request } from './plane.ts';
+
+export type Replicas = Awaited<ReturnType<typeof startReplicas>>;
+
+export type ReplicasOptions = {
+  replicas?: number;
+  maxBuilds?: number;
+  maxBuildsPerAccount?: number;
+  leaseMs?: number;
+};
+
+/** A port that nothing listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Starts replicas that share everything, as those of a hosted plane do; sites and logs are kept on disk. */
+export async function startReplicas(database: Database, options: ReplicasOptions = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'sphere-replicas-'));
+  const runner = createPaperRunner({ startsOnce: true });
+  const logs = createDiskLogStore(join(directory, 'logs'), { maxBytes: 10_000_000 });
+  const sites = createDiskSiteStore(join(directory, 'sites'));
+  const keys = createKeys(Buffer.alloc(32, 7));
+  const clock = { database, now: Date.now };
+  await ensureAdminToken(clock, 'admin-'.repeat(6));
+  const printed: string[] = [];
+  const address = () => 'http://127.0.0.1:9/';
+  const start = async () => {
+    const port = await freePort();
+    return openReplica(
+      {
+        database,
+        logs,
+        sites: { ...sites, regions: ['eu-central-1', 'us-east-1'] },
+        builds: runner.builds,
+        keys,
+        addresses: { site: address, direct: address, open: async () => null },
+        settings: {
+          maxBuilds: options.maxBuilds ?? 10,
+          maxBuildsPerAccount: options.maxBuildsPerAccount ?? 10,
+          timeLimitMs: 60_000,
+          startLimitMs: 60_000,
+          leaseMs: options.leaseMs ?? 30_000,
+          exclusive: false,
+          allowLocalRepository: false,
+          url: `http://127.0.0.1:${port}`,
+        },
+        duties,
+        listen: { host: '127.0.0.1', port },
+        trustedProxies: [],
+        waitingFor: () => [],
+        prune: async () => ({ freedBytes: 0, parts: [] }),
+      },
+      [],
+      (line) => printed.push(line),
+    );
+  };
+  const running = await Promise.all(Array.from({ length: options.replicas ?? 2 }, start));
+  const urlOf = (replica: number) => (running[replica % running.length] as (typeof running)[0]).url;
+
+  async function call<T>(
+    replica: number,
+    token: string,
+    method: string,
+    path: string,
+    body?: unknown,
+    headers = {},
+  ) {
+    const response = await fetch(`${urlOf(replica)}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return { status: response.status, body: (await response.json()) as T & { error?: ErrorBody } };
+  }
+
+  return {
+    running,
+    runner,
+    printed,
+    call,
+    adminToken: 'admin-'.repeat(6),
+    bootstrapToken: (id: string, attempt: number) => keys.bootstrapToken(id, attempt),
+    /** A token of the account, which is made. */
+    async account(name: string): Promise<string> {
+      await createAccount(clock, name);
+      return (await createToken(clock, name, { name: 'test' })).token;
+    },
+    async create(replica: number, token: string, change: Partial<CreateDeployment> = {}, headers = {}) {
+      const body = { ...request(change), region: change.region };
+      return (await call<CreateDeploymentAnswer>(replica, token, 'POST', '/v1/deployments', body, headers))
+        .body;
+    },
+    deployment: async (replica: number, token: string, id: string) =>
+      (await call<Deployment>(replica, token, 'GET', `/v1/deployments/${id}`)).body,
+    builder: (replica: number, id: string, attempt = 1) =>
+      playBuilder(urlOf(replica), id, attempt, keys.bootstrapToken(id, attempt)),
+    async stop() {
+      await Promise.all(running.map((replica) => replica.stop()));
+      await logs.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
