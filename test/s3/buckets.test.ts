@@ -16,7 +16,7 @@ import { createBucket, createBucketInput } from '../../server/adapters/s3/create
 import { publicReadPolicy } from '../../server/adapters/s3/site-bucket.ts';
 import { createS3SiteStore } from '../../server/adapters/s3/site-store.ts';
 import { createS3Sweep } from '../../server/adapters/s3/sweep.ts';
-import type { Site } from '../../server/ports.ts';
+import type { DirectTransfer, Site } from '../../server/ports.ts';
 import { refusal } from '../peers/s3-proxy.ts';
 import { blobOf, manifestOf, startS3, type TestS3 } from './website.ts';
 
@@ -334,6 +334,13 @@ describe('the artifact bucket', () => {
     expect((await store.list('logs/d/')).map(({ key }) => key)).toEqual(['logs/d/4']);
     await store.remove([]);
   });
+});
+
+test('the source of one account is not that of another', async () => {
+  const { transfer, hasSource } = createS3SiteStore(s3.options());
+  const { url } = await (transfer as DirectTransfer).sourceUpload('acc', 'digest');
+  expect((await fetch(url, { method: 'PUT', body: 'archive' })).status).toBe(200);
+  expect([await hasSource('acc', 'digest'), await hasSource('other', 'digest')]).toEqual([true, false]);
 });
 
 test('T12: DeleteObjects answers 200 and refuses single keys: those are tried again, and said when they stay', async () => {
