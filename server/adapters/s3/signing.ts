@@ -43,13 +43,23 @@ export function createSign(s3: S3): Sign {
         headers: { host, ...headers },
       },
       // Else they would move into the query, where S3 reads no checksum and no type.
-      { expiresIn: validSeconds, signableHeaders: names, unhoistableHeaders: names },
+      {
+        expiresIn: validSeconds,
+        signingDate: now(s3, region),
+        signableHeaders: names,
+        unhoistableHeaders: names,
+      },
     );
     const pairs = Object.entries(query).map(
       ([name, value]) => `${name}=${encodeURIComponent(String(value))}`,
     );
     return `${origin}${path}?${pairs.join('&')}`;
   };
+}
+
+/** By S3's clock, as far as its answers to the client told. */
+function now(s3: S3, region: string): Date {
+  return new Date(Date.now() + (s3.client(region).config.systemClockOffset ?? 0));
 }
 
 /** Where S3's API has an object: below the bucket's own host, or below its path. */
