@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import {
   PutBucketWebsiteCommand,
+  type Redirect,
   type RoutingRule as S3RoutingRule,
   type WebsiteConfiguration,
 } from '@aws-sdk/client-s3';
@@ -162,9 +163,12 @@ function routingRule(rule: RoutingRule): S3RoutingRule {
       HttpRedirectCode: String(rule.status),
       ...(rule.host === undefined ? {} : { HostName: rule.host }),
       ...(rule.protocol === undefined ? {} : { Protocol: rule.protocol }),
-      ...('replacePrefix' in rule
-        ? { ReplaceKeyPrefixWith: rule.replacePrefix }
-        : { ReplaceKeyWith: rule.replaceKey }),
+      ...replacement(rule),
     },
   };
+}
+
+function replacement(rule: RoutingRule): Pick<Redirect, 'ReplaceKeyPrefixWith' | 'ReplaceKeyWith'> {
+  if (!('replacePrefix' in rule)) return { ReplaceKeyWith: rule.replaceKey };
+  return rule.replacePrefix === rule.prefix ? {} : { ReplaceKeyPrefixWith: rule.replacePrefix };
 }
