@@ -1,12 +1,20 @@
 /** Runs the parts of the benchmark that were asked for and prints their rows as a table, each when it is known. */
 import { cpus } from 'node:os';
 import { deployRows } from './deploy.mjs';
+import { followerRows } from './followers.mjs';
 import { installRows } from './install.mjs';
 import { logRows } from './logs.mjs';
 import { planeRows } from './plane.mjs';
 import { startRows } from './start.mjs';
 
-const parts = { start: startRows, install: installRows, plane: planeRows, deploy: deployRows, logs: logRows };
+const parts = {
+  start: startRows,
+  install: installRows,
+  plane: planeRows,
+  deploy: deployRows,
+  logs: logRows,
+  followers: followerRows,
+};
 const runs = Number(process.env.SPHERE_BENCH_RUNS ?? 7);
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts);
 const unknown = chosen.find((name) => !(name in parts));
