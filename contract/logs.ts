@@ -56,9 +56,9 @@ export function decodeLines(lines: string): LogLine[] {
 
 /**
  * The Socket.IO conversation, on path `/v1/socket`, WebSocket only, `auth: { token }` in the handshake.
- * The client asks to `follow`; the plane sends `batch`es of at most `maxBatchBytes`, asks with one at least every
- * `askEvery` characters that it be acknowledged, and waits while `window` of them are not; after the deployment's last line it sends `end`. A client that reconnects follows again with the
- * last seq that it has: it gets every later line once.
+ * The client asks to `follow`; the plane sends `batch`es of at most `maxBatchBytes`, asks at least once every `askEvery`
+ * characters that one be acknowledged, and waits while `window` of those are not; after the deployment's last line it
+ * sends `end`. A client that reconnects follows again with the last seq that it has: it gets every later line once.
  */
 export const followPath = '/v1/socket';
 export const followLimits = { maxBatchBytes: 256 * 1024, askEvery: 64 * 1024, window: 4 } as const;
