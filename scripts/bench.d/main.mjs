@@ -1,6 +1,7 @@
 /** Runs the parts of the benchmark that were asked for and prints their rows as a table, each when it is known. */
 import { cpus } from 'node:os';
 import { deployRows } from './deploy.mjs';
+import { followerRows } from './followers.mjs';
 import { installRows } from './install.mjs';
 import { logRows } from './logs.mjs';
 import { planeRows } from './plane.mjs';
@@ -13,7 +14,11 @@ const parts = {
   plane: planeRows,
   deploy: deployRows,
   logs: logRows,
+<<<<<<< HEAD
   s3: s3Rows,
+=======
+  followers: followerRows,
+>>>>>>> wt-logs
 };
 const runs = Number(process.env.SPHERE_BENCH_RUNS ?? 7);
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts);
