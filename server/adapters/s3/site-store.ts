@@ -80,10 +80,8 @@ export function createS3SiteStore(options: S3Options): S3SiteStore {
 
     async missingBlobs({ project, region }, blobs) {
       if (blobs.size === 0) return [];
-      const [bucket, leaving] = await Promise.all([
-        artifactBuckets(region),
-        leavingBlobs(artifactsOf(region), project),
-      ]);
+      const bucket = await artifactBuckets(region);
+      const leaving = leavingBlobs(artifactsOf(region), project);
       return findMissing(s3, { region, bucket, prefix: artifactKeys.blobs(project) }, blobs, leaving);
     },
     putManifest: ({ project, region }, deployment, manifest) =>
