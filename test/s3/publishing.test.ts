@@ -1,6 +1,6 @@
 /** Publishing to a real S3 server: under faults, stopped in the middle, large, and as a visitor sees it. */
 import { randomBytes } from 'node:crypto';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Serving } from '../../contract/configuration.ts';
@@ -299,6 +299,19 @@ describe('faults', () => {
       code: 'PUBLISH_FAILED',
       message: 'The content of a.txt is not there any more.',
     });
+  });
+
+  test('a manifest that is lost costs nothing but what only it has put there, and is said', async () => {
+    const site = newSite();
+    await bring(site, 'd1', { 'a.txt': 'a', 'b.txt': 'b' });
+    await publish(site, 'd1');
+    const Key = `${site.project}/manifests/d1.json`;
+    await s3.client.send(new DeleteObjectCommand({ Bucket: 'sphere-123456789012-us-east-1', Key }));
+    await bring(site, 'd2', { 'a.txt': 'new' });
+    const fresh = createS3SiteStore(s3.options());
+    await publish(site, 'd2', { order: 2, live: 'd1', recent: ['d1'] }, fresh);
+    expect(await s3.contents(site.slug)).toEqual({ 'a.txt': 'new', 'b.txt': 'b' });
+    expect(s3.reported).toEqual([expect.stringMatching(/^The manifest of d1 is lost/)]);
   });
 
   test('an aborted signal stops everything at once, and the next publication repairs the bucket', async () => {

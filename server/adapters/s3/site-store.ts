@@ -100,7 +100,7 @@ export function createS3SiteStore(options: S3Options): S3SiteStore {
       const places = await placesOf(site);
       const key = artifactKeys.footprint(site.project, places.bucket);
       const footprint = await readFootprint(places.artifacts, key);
-      const history = await readHistory(places, site, { ...was, footprint });
+      const history = await readHistory(s3, places, site, { ...was, footprint });
       const keys = keysOfHistory(history);
       await removeKeys(s3, { region: site.region, bucket: places.bucket, keys });
       if (footprint) await places.artifacts.remove([key]);
