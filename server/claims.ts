@@ -7,6 +7,7 @@ import { type DeploymentRow, siteOf } from './deployments.ts';
 import { leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
+import type { RunnerRef } from './ports.ts';
 
 /** Names the lock under which the processes of a plane take turns to count running builds; any number that is ours alone. */
 const claimLock = 7_364_001;
@@ -98,15 +99,7 @@ export async function startBuilder(plane: Plane, row: DeploymentRow): Promise<vo
     await plane.sites.prepare(siteOf(row));
     const bootstrapToken = plane.keys.bootstrapToken(row.id, row.attempt);
     const runner = await plane.builds.start({ ...attempt, bootstrapToken, lost: row.lost_attempts });
-    const { numUpdatedRows } = await plane.database.query
-      .updateTable('deployments')
-      .set({ runner: JSON.stringify(runner) })
-      .where('id', '=', row.id)
-      .where('attempt', '=', row.attempt)
-      .executeTakeFirst();
-    // Cancelled while it was started: the end could not name the builder yet, so that its stop is asked for here.
-    if (numUpdatedRows > 0n) await requestStopIfEnded(plane, row.id);
-    else await plane.builds.stop(runner);
+    await noteBuilder(plane, row, runner);
   } catch (error) {
     if (isForPeople(error)) return failAttempt(plane, attempt, 'configuration_invalid', error.toBody());
     plane.report(`the builder of ${row.id} could not be started`, error);
@@ -116,6 +109,19 @@ export async function startBuilder(plane: Plane, row: DeploymentRow): Promise<vo
       hint: error instanceof SphereError ? error.hint : undefined,
     });
   }
+}
+
+/** Writes down which builder an attempt has. One whose attempt is over by now is stopped. */
+export async function noteBuilder(plane: Plane, row: DeploymentRow, runner: RunnerRef): Promise<void> {
+  const { numUpdatedRows } = await plane.database.query
+    .updateTable('deployments')
+    .set({ runner: JSON.stringify(runner) })
+    .where('id', '=', row.id)
+    .where('attempt', '=', row.attempt)
+    .executeTakeFirst();
+  // Cancelled while it was started: the end could not name the builder yet, so that its stop is asked for here.
+  if (numUpdatedRows > 0n) await requestStopIfEnded(plane, row.id);
+  else await plane.builds.stop(runner);
 }
 
 /** Another attempt would meet the same refusal: the slug, the region or the plane's settings have to change first. */

@@ -216,6 +216,15 @@ export async function pendingMigrations(db: Kysely<Tables>): Promise<string[]> {
   return Object.keys(migrations).filter((name) => !executed.has(name));
 }
 
+/** The names of all migrations, oldest first. */
+export const migrationNames: readonly string[] = Object.keys(migrations);
+
+/** Brings `db` to where it was after the migration `name`: for tests of what an older program meets. */
+export async function migrateTo(db: Kysely<Tables>, name: string): Promise<void> {
+  const { error } = await new Migrator({ db, provider }).migrateTo(name);
+  if (error !== undefined) throw error;
+}
+
 /** Brings `db` up to date; safe to call from several processes at once (Kysely holds an advisory lock). */
 export async function migrate(db: Kysely<Tables>): Promise<void> {
   const { error } = await new Migrator({ db, provider }).migrateToLatest();

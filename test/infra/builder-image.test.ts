@@ -1,4 +1,4 @@
-/** The image of Dockerfile.builder, built for real: what is in it, and what a build in it may and may not do. */
+/** The images, built for real: what is in the builder's, and what a build in it may and may not do; the replica's starts. */
 import { execFile } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
@@ -188,7 +188,7 @@ describe('the commands of a source', () => {
   test('T24: leave nothing running, not even what has left their process group and session', async () => {
     const daemon = `
       const { spawn } = require('node:child_process');
-      spawn(process.execPath, ['-e', 'setInterval(() => require("fs").writeFileSync("out/index.html", "LATE"), 1)'],
+      spawn(process.execPath, ['-e', 'setInterval(() => require("fs").appendFileSync("out/late.txt", "more"), 1)'],
         { detached: true, stdio: 'ignore' }).unref();
     `;
     const list = `
@@ -211,8 +211,8 @@ describe('the commands of a source', () => {
       'list.cjs': list,
     });
     expect(plane.result).toMatchObject({ outcome: 'built' });
-    // What was published is what was there when the command had ended, and it is whole.
-    expect(['built', 'LATE']).toContain(published(plane, 'index.html'));
+    // The daemon of the build wrote until the command's end, and no longer: what was published is what was listed.
+    expect(plane.manifest?.files['late.txt']?.bytes).toBe(published(plane, 'late.txt')?.length);
     // The one of the build itself alone: that of the install had been ended before.
     expect(published(plane, 'left.txt')).toBe('1');
   });
@@ -241,3 +241,23 @@ describe('the commands of a source', () => {
     expect(plane.result).toBe(null);
   });
 });
+
+test('the image of a replica starts what was built, as a user without rights, on a read-only root', async () => {
+  const { docker } = built;
+  const image = 'sphere-plane:test';
+  await docker.run('build', '--network', 'host', '--file', 'infra/Dockerfile.plane', '--tag', image, '.');
+  // As infra/compose.yaml runs it.
+  const limits = [
+    '--read-only',
+    '--tmpfs',
+    '/tmp',
+    '--cap-drop',
+    'ALL',
+    '--security-opt',
+    'no-new-privileges',
+  ];
+  const inside = (...args: string[]) => docker.run('run', '--rm', '--network', 'none', ...limits, ...args);
+  expect(await inside(image, '--version')).toContain(version);
+  expect(await inside('--entrypoint', '/usr/bin/id', image, '-u')).toBe('10002');
+  expect(await inside('--entrypoint', '/usr/bin/git', image, '--version')).toMatch(/^git version/);
+}, 120_000);

@@ -50,6 +50,24 @@ test('closed segments leave Redis, and readers cross from them into what is open
   }
 });
 
+test('a log that has ended leaves nothing in Redis but its end, for a minute', async () => {
+  const plane = await openPlane();
+  const a = plane.replica();
+  await startBuilder([a]).ship(textsUpTo(20));
+  await a.appendOwn(deployment, lines('own'));
+  await a.end(deployment);
+  const redis = new Redis(plane.redis.url);
+  onTestFinished(() => redis.disconnect());
+  await vi.waitFor(async () => expect(await redis.scard('sphere:logs:unclosed')).toBe(0));
+  for (const key of await redis.keys('sphere:log:*')) {
+    const seconds = await redis.ttl(key);
+    expect([key, seconds > 0 && seconds <= 60]).toEqual([key, true]);
+  }
+  // Its end was stored once.
+  expect(plane.artifacts.puts).toHaveLength(new Set(plane.artifacts.puts).size);
+  expect(a.said).toEqual([]);
+});
+
 test('the artifact store away: the log stays in Redis, and is closed when it is back', async () => {
   const plane = await openPlane();
   const a = plane.replica();

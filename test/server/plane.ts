@@ -117,6 +117,7 @@ export function request(change: Partial<CreateDeployment> = {}): CreateDeploymen
 export function createPaperRunner({ startsOnce = false } = {}) {
   const started: { deployment: string; attempt: number }[] = [];
   const running = new Set<number>();
+  const others: { deployment: string; attempt: number; ref: RunnerRef }[] = [];
   const stopped: number[] = [];
   let waiting: { key: string; resolve: () => void }[] = [];
   const keyOf = (build: { deployment: string; attempt: number }) => `${build.deployment} ${build.attempt}`;
@@ -144,13 +145,15 @@ export function createPaperRunner({ startsOnce = false } = {}) {
       stopped.push(pidOf(ref));
       return true;
     },
-    list: async () => [],
+    list: async () => others,
     cleanUp: async () => {},
   };
   return {
     builds,
     started,
     stopped,
+    /** Builders that run and that nobody here has started. */
+    others,
     /** The builder number `pid` is gone, without a word. */
     crash: (pid: number) => running.delete(pid),
     /** Resolves once the attempt has been started. */

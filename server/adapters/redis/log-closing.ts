@@ -6,6 +6,7 @@
  * store is away, lines stay in Redis.
  */
 import { randomUUID } from 'node:crypto';
+import { ReplyError } from 'ioredis';
 import { within } from '../within.ts';
 import type { RedisConnection } from './connection.ts';
 import { numberBodies } from './log-pieces.ts';
@@ -83,8 +84,9 @@ export function createLogClosing(options: LogClosingOptions): LogClosing {
     try {
       do while (await closePart(deployment));
       while ((await release(1)) === 0);
-    } catch {
+    } catch (error) {
       // Redis is away, which is said elsewhere, or the artifact store; what is due stays noted.
+      if (error instanceof ReplyError) report(`the log of ${deployment} could not be closed`, error);
       await release(0).catch(() => {});
     }
   }
