@@ -14,11 +14,8 @@ const parts = {
   plane: planeRows,
   deploy: deployRows,
   logs: logRows,
-<<<<<<< HEAD
   s3: s3Rows,
-=======
   followers: followerRows,
->>>>>>> wt-logs
 };
 const runs = Number(process.env.SPHERE_BENCH_RUNS ?? 7);
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts);

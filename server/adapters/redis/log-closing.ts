@@ -84,18 +84,12 @@ export function createLogClosing(options: LogClosingOptions): LogClosing {
         logScripts.release(redis, [state, lock, unclosedKey], [token, deployment, done]),
       );
     try {
-<<<<<<< HEAD
-      do while (await closePart(deployment));
-      while ((await release(1)) === 0);
-    } catch (error) {
-=======
       for (let round = 0; round < maxRounds; round++) {
         while (await closePart(deployment));
         if ((await release(1)) === 1) return;
       }
       await release(0);
-    } catch {
->>>>>>> wt-logs
+    } catch (error) {
       // Redis is away, which is said elsewhere, or the artifact store; what is due stays noted.
       if (error instanceof ReplyError) report(`the log of ${deployment} could not be closed`, error);
       await release(0).catch(() => {});
