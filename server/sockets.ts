@@ -73,9 +73,13 @@ function serveFollower(plane: Plane, logs: FollowedLogs, socket: FollowerSocket)
       deployment = await startFollowing(plane, socket, followed, request);
       answer({ ok: true });
     } catch (error) {
-      if (!(error instanceof SphereError)) plane.report('following a log failed', error);
-      const known = error instanceof SphereError ? error : new SphereError('INTERNAL', 'the plane met a bug');
-      answer({ ok: false, error: known.toBody() } satisfies FollowAnswer);
+      if (error instanceof SphereError && error.code !== 'INFRASTRUCTURE') {
+        answer({ ok: false, error: error.toBody() } satisfies FollowAnswer);
+        return;
+      }
+      plane.report('following a log failed', error);
+      // A refusal would be final: the client comes back, and by then the database or Redis may have.
+      socket.disconnect();
       return;
     }
     try {
