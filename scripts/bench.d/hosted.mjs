@@ -67,7 +67,8 @@ async function oneRound(parts, plane, tokens, what) {
     replicas: sum(pids.map(cpuMs)) - cpuBefore.replicas,
     database: familyCpuMs(plane.backend) - cpuBefore.database,
   };
-  const { calls } = (await plane.sql.query('select sum(calls)::int as calls from pg_stat_statements')).rows[0];
+  const { calls } = (await plane.sql.query('select sum(calls)::int as calls from pg_stat_statements'))
+    .rows[0];
   if (process.env.SPHERE_BENCH_STATEMENTS) await showStatements(plane);
   clearInterval(sampling);
   await delay(5_000);
@@ -87,15 +88,29 @@ async function oneRound(parts, plane, tokens, what) {
       measured: `${atOnce - wrong.length} in ${seconds(tookMs)}, ${load()}`,
       pass: wrong.length === 0,
     },
-    reported('of these, answered to POST (median and 99th percentile)', times((one) => one.queuedMs)),
-    reported('of these, to the first line', times((one) => one.firstLineMs)),
-    reported('of these, to the end', times((one) => one.endMs)),
+    reported(
+      'of these, answered to POST (median and 99th percentile)',
+      times((one) => one.queuedMs),
+    ),
+    reported(
+      'of these, to the first line',
+      times((one) => one.firstLineMs),
+    ),
+    reported(
+      'of these, to the end',
+      times((one) => one.endMs),
+    ),
     ...['queue', 'prepare', 'build', 'upload', 'publish'].map((phase) =>
-      reported(`of these, the phase ${phase}`, times((one) => durationOf(one, phase))),
+      reported(
+        `of these, the phase ${phase}`,
+        times((one) => durationOf(one, phase)),
+      ),
     ),
     reported(
       'resident memory of the replicas before, at the peak and 5 s after',
-      pids.map((_, n) => [before[n], peak[n], after[n]].map((mb) => `${Math.round(mb)}`).join(', ')).join(' MB; ') + ' MB',
+      `${pids
+        .map((_, n) => [before[n], peak[n], after[n]].map((mb) => `${Math.round(mb)}`).join(', '))
+        .join(' MB; ')} MB`,
     ),
     reported(
       'a deployment costs',
@@ -105,7 +120,9 @@ async function oneRound(parts, plane, tokens, what) {
 }
 
 const durationOf = ({ phases }, phase) =>
-  phases.filter((record) => record.phase === phase).reduce((total, { durationMs }) => total + (durationMs ?? 0), 0);
+  phases
+    .filter((record) => record.phase === phase)
+    .reduce((total, { durationMs }) => total + (durationMs ?? 0), 0);
 
 /** One replica, whose builds never start: the queue is full, as it is when this matters. */
 async function* requestRows(parts) {
@@ -131,7 +148,9 @@ async function* requestRows(parts) {
       headers,
       body: JSON.stringify(parts.deploymentOf(slug)),
     });
-    yield await loadRow(plane, 'POST /v1/deployments, a new slug each', 201, () => create(`bench-${slugs++}`));
+    yield await loadRow(plane, 'POST /v1/deployments, a new slug each', 201, () =>
+      create(`bench-${slugs++}`),
+    );
     yield await loadRow(plane, 'POST /v1/deployments, one slug', 201, () => create('bench-one-slug'));
     yield* await idleRows(plane, 'a full queue');
   } finally {
@@ -164,7 +183,8 @@ async function loadRow(plane, what, status, requestOf) {
   const elapsed = performance.now() - started;
   const replica = cpuMs(pid) - before.replica;
   const database = familyCpuMs(plane.backend) - before.database;
-  const { calls } = (await plane.sql.query('select sum(calls)::int as calls from pg_stat_statements')).rows[0];
+  const { calls } = (await plane.sql.query('select sum(calls)::int as calls from pg_stat_statements'))
+    .rows[0];
   if (process.env.SPHERE_BENCH_STATEMENTS) await showStatements(plane);
   await pool.close();
   const count = latencies.length;
@@ -182,7 +202,8 @@ async function showStatements(plane) {
     `select calls, round(total_exec_time::numeric) as ms, round(mean_exec_time::numeric, 3) as mean, left(query, 150) as query
        from pg_stat_statements order by total_exec_time desc limit 14`,
   );
-  for (const row of rows) process.stderr.write(`${row.calls}\t${row.ms} ms\t${row.mean}\t${row.query.replace(/\s+/g, ' ')}\n`);
+  for (const row of rows)
+    process.stderr.write(`${row.calls}\t${row.ms} ms\t${row.mean}\t${row.query.replace(/\s+/g, ' ')}\n`);
 }
 
 async function idleRows(plane, what) {
@@ -195,7 +216,8 @@ async function idleRows(plane, what) {
   const elapsed = performance.now() - started;
   const replica = cpuMs(pid) - before.replica;
   const database = familyCpuMs(plane.backend) - before.database;
-  const { calls } = (await plane.sql.query('select sum(calls)::int as calls from pg_stat_statements')).rows[0];
+  const { calls } = (await plane.sql.query('select sum(calls)::int as calls from pg_stat_statements'))
+    .rows[0];
   if (process.env.SPHERE_BENCH_STATEMENTS) await showStatements(plane);
   return [
     reported(

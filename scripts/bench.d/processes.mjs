@@ -7,7 +7,10 @@ const tickMs = 10;
 function fieldsOf(pid) {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   // The second field, a name in parentheses, may hold anything.
-  return text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
+  return text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
 }
 
 /** CPU time of `pid`, in milliseconds. */

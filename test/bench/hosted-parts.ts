@@ -70,7 +70,8 @@ export async function startBenchPlane(options: {
   };
   const newToken = async (account: string) => {
     await call(adminToken, '/v1/accounts', { name: account });
-    return (await call<CreateTokenAnswer>(adminToken, `/v1/accounts/${account}/tokens`, { name: 'bench' })).token;
+    return (await call<CreateTokenAnswer>(adminToken, `/v1/accounts/${account}/tokens`, { name: 'bench' }))
+      .token;
   };
   const tokens: string[] = [];
   const { rows } = await sql.query<{ pid: number }>('select pg_backend_pid() as pid');
@@ -115,7 +116,12 @@ export async function deployAndFollow(
   { token, slug, replica }: { token: string; slug: string; replica: number },
 ): Promise<Followed> {
   const started = performance.now();
-  const { deployment } = await plane.call<CreateDeploymentAnswer>(token, '/v1/deployments', deploymentOf(slug), replica);
+  const { deployment } = await plane.call<CreateDeploymentAnswer>(
+    token,
+    '/v1/deployments',
+    deploymentOf(slug),
+    replica,
+  );
   const queuedMs = performance.now() - started;
   const socket = io(plane.urls[replica % plane.urls.length] as string, {
     path: followPath,
@@ -146,7 +152,12 @@ export async function deployAndFollow(
   } finally {
     socket.close();
   }
-  const { status, phases } = await plane.call<Deployment>(token, `/v1/deployments/${deployment.id}`, undefined, replica);
+  const { status, phases } = await plane.call<Deployment>(
+    token,
+    `/v1/deployments/${deployment.id}`,
+    undefined,
+    replica,
+  );
   return { slug, queuedMs, firstLineMs, endMs: performance.now() - started, status, lines, phases };
 }
 
