@@ -1,10 +1,10 @@
 /** `POST /v1/deployments`: from a pinned source to a row in the queue, in one transaction. */
 import { createHash } from 'node:crypto';
-import type { Selectable, Transaction } from 'kysely';
+import type { Transaction } from 'kysely';
 import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE, reservedSlugs } from '../contract/words.ts';
-import type { ProjectTable, Tables } from './database/tables.ts';
+import type { Tables } from './database/tables.ts';
 import {
   type DeploymentRow,
   endDeployment,
@@ -17,10 +17,12 @@ import { newId } from './keys.ts';
 import { leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
-import { liveSite } from './projects.ts';
+import { liveSite, type ProjectRow, siteOn } from './projects.ts';
+import { checkTarget, openPreview, type TargetRow, takeTarget } from './targets.ts';
 
-type Project = Selectable<ProjectTable>;
 type Created = {
+  /** Absent when another request has taken it, under the same key. */
+  target?: TargetRow;
   row: DeploymentRow;
   outcome: CreateDeploymentAnswer['outcome'];
   superseded: DeploymentRow[];
@@ -56,8 +58,8 @@ export async function createDeployment(
   }
   const project = await ensureProject(plane, account, request, region);
   // Whoever builds it elsewhere has begun already: the place of the site is made first.
-  if (request.source.kind === 'prebuilt') await plane.sites.prepare(liveSite(project));
-  const created = await plane.database
+  if (request.source.kind === 'prebuilt') await plane.sites.prepare(siteOn(project, targetOf(request)));
+  const created: Created = await plane.database
     .transaction((trx) => insertDeployment(plane, trx, account, request, key, bodyHash))
     .catch(async (error: unknown) => {
       if (error !== keyTaken || key === undefined) throw error;
@@ -65,6 +67,7 @@ export async function createDeployment(
       if (!first) throw error;
       return { row: first, outcome: 'created' as const, superseded: [] };
     });
+  if (created.target && created.target.name !== LIVE) await openPreview(plane, project, created.target);
   for (const old of created.superseded) {
     await sayEnd(plane, old, 'queue', `Superseded by ${created.row.id} before it started.`);
   }
@@ -81,7 +84,10 @@ function checkRequest(request: CreateDeployment): void {
   if (request.gitToken !== undefined && request.source.kind !== 'git') {
     throw new SphereError('REQUEST_INVALID', 'a Git token goes with a repository only');
   }
+  checkTarget(request.project, targetOf(request), request.expireAfterDays);
 }
+
+const targetOf = (request: CreateDeployment) => request.target ?? LIVE;
 
 /** The region that is asked for, or null where the plane chooses. Throws `REQUEST_INVALID` for one that it has not. */
 function regionOf(plane: Plane, request: CreateDeployment): string | null {
@@ -130,7 +136,7 @@ async function ensureProject(
   account: string,
   request: CreateDeployment,
   region: string | null,
-): Promise<Project> {
+): Promise<ProjectRow> {
   const { query } = plane.database;
   const find = () =>
     query.selectFrom('projects').selectAll().where('slug', '=', request.project).executeTakeFirst();
@@ -170,7 +176,7 @@ async function ensureProject(
     });
   }
   if (project.removed_at !== null) await revive(plane, project);
-  const port = await plane.addresses.open(project.slug, project.port);
+  const port = await plane.addresses.open(liveSite(project), project.port, null);
   if (port !== project.port) {
     await query.updateTable('projects').set({ port }).where('id', '=', project.id).execute();
   }
@@ -178,7 +184,7 @@ async function ensureProject(
 }
 
 /** Takes a removed project back into use, once all that it served has been taken away. */
-async function revive(plane: Plane, project: Project): Promise<void> {
+async function revive(plane: Plane, project: ProjectRow): Promise<void> {
   const { query } = plane.database;
   const half = await query
     .selectFrom('targets')
@@ -194,7 +200,7 @@ async function revive(plane: Plane, project: Project): Promise<void> {
   await query.updateTable('projects').set({ removed_at: null }).where('id', '=', project.id).execute();
 }
 
-function checkOrigin(project: Project, account: string, request: CreateDeployment): void {
+function checkOrigin(project: ProjectRow, account: string, request: CreateDeployment): void {
   const foreign = project.account_id !== account;
   if (!foreign && (request.projectNamed || project.origin === request.origin)) return;
   const from = foreign ? 'another account' : project.origin;
@@ -222,19 +228,15 @@ async function insertDeployment(
     .selectAll()
     .where('slug', '=', request.project)
     .executeTakeFirstOrThrow();
+  const name = targetOf(request);
+  const now = plane.now();
   // The row lock makes everybody who asks for this target take turns: order, "already live" and supersede agree.
-  const target = await trx
-    .selectFrom('targets')
-    .selectAll()
-    .where('project_id', '=', project.id)
-    .where('name', '=', LIVE)
-    .forUpdate()
-    .executeTakeFirstOrThrow();
+  const target = await takeTarget(trx, project, name, { expireAfterDays: request.expireAfterDays, now });
   const unfinished = await trx
     .selectFrom('deployments')
     .selectAll()
     .where('project_id', '=', project.id)
-    .where('target', '=', LIVE)
+    .where('target', '=', name)
     .where('deployment_status', 'in', ['queued', 'building'])
     .execute();
   const fingerprint = fingerprintOf(request);
@@ -245,16 +247,17 @@ async function insertDeployment(
       .selectAll('deployments')
       .where('publications.id', '=', target.live_publication_id)
       .executeTakeFirst();
-    if (live?.fingerprint === fingerprint && live.deployment_status === 'ready')
-      return { row: live, outcome: 'already_live', superseded: [] };
+    // One that was promoted was built for its preview, not for this target.
+    const same = live?.fingerprint === fingerprint && live.target === name;
+    if (same && live.deployment_status === 'ready')
+      return { row: live, outcome: 'already_live', superseded: [], target };
   }
 
-  const now = plane.now();
   await trx
     .updateTable('targets')
     .set({ next_order: target.next_order + 1 })
     .where('project_id', '=', project.id)
-    .where('name', '=', LIVE)
+    .where('name', '=', name)
     .execute();
   // A prebuilt output is built by its caller: it is claimed as it is made.
   const prebuilt = request.source.kind === 'prebuilt';
@@ -265,11 +268,11 @@ async function insertDeployment(
       id: newId('dpl'),
       account_id: account,
       project_id: project.id,
-      target: LIVE,
+      target: name,
       project_slug: project.slug,
       bucket_location: project.bucket_location,
       git_url: request.source.kind === 'git' ? request.source.repository : null,
-      deployment_url: plane.addresses.site(liveSite(project)),
+      deployment_url: plane.addresses.site(siteOn(project, name)),
       deployment_status: prebuilt ? 'building' : 'queued',
       phase: prebuilt ? 'prepare' : 'queue',
       phases: JSON.stringify(prebuilt ? enterPhase(queued, 'prepare', now) : queued),
@@ -306,7 +309,7 @@ async function insertDeployment(
     await endDeployment(trx, old, 'cancel', { reason: 'superseded', error }, now);
     superseded.push(old);
   }
-  return { row, outcome: 'created', superseded };
+  return { row, outcome: 'created', superseded, target };
 }
 
 /** Thrown to undo what a request has written whose key another one has used at the same time. */
@@ -350,7 +353,19 @@ async function answer(
   outcome: CreateDeploymentAnswer['outcome'],
 ): Promise<CreateDeploymentAnswer> {
   const deployment = await showDeployment(plane, row);
-  if (outcome === 'already_live' || row.source.kind !== 'prebuilt') return { outcome, deployment };
+  const expiresAt = row.target === LIVE ? null : await endOfPreview(plane, row);
+  const made = { outcome, deployment, ...(expiresAt ? { expiresAt: expiresAt.toISOString() } : {}) };
+  if (outcome === 'already_live' || row.source.kind !== 'prebuilt') return made;
   const bootstrapToken = plane.keys.bootstrapToken(row.id, row.attempt);
-  return { outcome, deployment, builder: { attempt: row.attempt, bootstrapToken } };
+  return { ...made, builder: { attempt: row.attempt, bootstrapToken } };
+}
+
+async function endOfPreview(plane: Plane, row: DeploymentRow): Promise<Date | null> {
+  const target = await plane.database.query
+    .selectFrom('targets')
+    .select('expires_at')
+    .where('project_id', '=', row.project_id)
+    .where('name', '=', row.target)
+    .executeTakeFirst();
+  return target?.expires_at ?? null;
 }
