@@ -113,12 +113,32 @@ export async function liveDeployments(
   return new Map(rows.map((row) => [`${row.project_id} ${row.name}`, row.deployment_id]));
 }
 
+/** What of a row the API shows: lists read no more, because parsing what nobody sees costs more than finding it. */
+export const shownColumns = [
+  'id',
+  'project_id',
+  'target',
+  'project_slug',
+  'bucket_location',
+  'deployment_status',
+  'reason',
+  'error',
+  'phase',
+  'phases',
+  'detections',
+  'warnings',
+  'figures',
+  'source',
+  'attempt',
+  'created_at',
+  'started_at',
+  'finished_at',
+] as const satisfies (keyof DeploymentRow)[];
+
+export type ShownRow = Pick<DeploymentRow, (typeof shownColumns)[number]>;
+
 /** What the API shows of `row`. */
-export function viewDeployment(
-  plane: Plane,
-  row: DeploymentRow,
-  live: ReadonlyMap<string, string>,
-): Deployment {
+export function viewDeployment(plane: Plane, row: ShownRow, live: ReadonlyMap<string, string>): Deployment {
   const liveOn = targetsThatServe(row, live);
   return {
     id: row.id,
@@ -146,13 +166,13 @@ export function viewDeployment(
 }
 
 /** The targets of its project that serve `row` now: its own, and `live` when it was promoted. */
-function targetsThatServe(row: DeploymentRow, live: ReadonlyMap<string, string>): string[] {
+function targetsThatServe(row: ShownRow, live: ReadonlyMap<string, string>): string[] {
   return [...new Set([LIVE, row.target])].filter(
     (target) => live.get(`${row.project_id} ${target}`) === row.id,
   );
 }
 
 /** `row` as the API shows it, looked up whole. */
-export async function showDeployment(plane: Plane, row: DeploymentRow): Promise<Deployment> {
+export async function showDeployment(plane: Plane, row: ShownRow): Promise<Deployment> {
   return viewDeployment(plane, row, await liveDeployments(plane.database.query, [row.project_id]));
 }

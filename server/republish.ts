@@ -6,7 +6,7 @@ import { LIVE } from '../contract/words.ts';
 import { type DeploymentRow, showDeployment, siteOf } from './deployments.ts';
 import type { Plane, Queries } from './plane.ts';
 import { findProject, liveSite, type ProjectRow } from './projects.ts';
-import { runPublications } from './publication-claims.ts';
+import { publishNext, type Target } from './publication-claims.ts';
 import { insertPublication, lockTarget } from './publications.ts';
 
 /** How long the caller waits for the publication, in milliseconds, and how often it is looked at. */
@@ -52,7 +52,7 @@ export async function republish(
     const site = { id: chosen.to.id, project_id: project.id, target: LIVE };
     return { publication: await insertPublication(trx, site, kind, order, plane.now()), chosen };
   });
-  await publicationEnd(plane, publication, kind);
+  await publicationEnd(plane, { project_id: project.id, target: LIVE }, publication, kind);
   return answer(chosen);
 }
 
@@ -77,11 +77,11 @@ async function checkFiles(plane: Plane, row: DeploymentRow): Promise<void> {
   });
 }
 
-async function publicationEnd(plane: Plane, id: string, kind: string): Promise<void> {
+async function publicationEnd(plane: Plane, target: Target, id: string, kind: string): Promise<void> {
   const what = kind === 'promote' ? 'promotion' : kind;
   const deadline = plane.now() + wait.forMs;
   while (plane.now() < deadline) {
-    await runPublications(plane);
+    await publishNext(plane, target);
     const { state } = await plane.database.query
       .selectFrom('publications')
       .select('state')

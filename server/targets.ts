@@ -5,7 +5,7 @@ import { SphereError } from '../contract/errors.ts';
 import { previewDays, previewProblem } from '../contract/preview.ts';
 import { LIVE } from '../contract/words.ts';
 import type { Tables, TargetTable } from './database/tables.ts';
-import { liveDeployments, viewDeployment } from './deployments.ts';
+import { liveDeployments, shownColumns, viewDeployment } from './deployments.ts';
 import type { Plane, Queries } from './plane.ts';
 import { type ProjectRow, siteOn } from './projects.ts';
 import { lockTarget } from './publications.ts';
@@ -118,7 +118,7 @@ export async function showTargets(plane: Plane, project: ProjectRow): Promise<Ta
   const deployments =
     ids.length === 0
       ? []
-      : await query.selectFrom('deployments').selectAll().where('id', 'in', ids).execute();
+      : await query.selectFrom('deployments').select(shownColumns).where('id', 'in', ids).execute();
   const inUse = rows.filter((row) => isInUse(row, plane.now()));
   const sorted = [...inUse.filter(({ name }) => name === LIVE), ...inUse.filter(({ name }) => name !== LIVE)];
   return sorted.map(({ name, expires_at }) => {
