@@ -16,11 +16,11 @@ export type HistoryPage = {
 /** Where a page ends: what the index sorts by. Several deployments may share a millisecond. */
 type Cursor = { createdAt: Date; order: number; id: string };
 
-/** Whether it is what its target serves. */
-const isLive = sql<boolean>`exists (
-  select from targets join publications on publications.id = targets.live_publication_id
-  where targets.project_id = deployments.project_id and targets.name = deployments.target
-    and publications.deployment_id = deployments.id)`;
+/** Whether it is what its target serves. Not by `exists`: PostgreSQL would look up what is live of all targets for a page. */
+const isLive = sql<boolean | null>`(
+  select publications.deployment_id from targets
+  join publications on publications.id = targets.live_publication_id
+  where targets.project_id = deployments.project_id and targets.name = deployments.target) = deployments.id`;
 
 /** A page of the account's deployments. Throws `REQUEST_INVALID` for a cursor that is none. */
 export async function listDeployments(

@@ -233,7 +233,7 @@ const percent = (share) => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 async function loadParts() {
   const root = join(import.meta.dirname, '..', '..');
-  const outfile = join(root, 'node_modules', '.cache', 'bench', 'hosted-parts.mjs');
+  const outfile = join(root, 'dist', 'bench', 'hosted-parts.mjs');
   await build({
     entryPoints: [join(root, 'test', 'bench', 'hosted-parts.ts')],
     bundle: true,
