@@ -34,6 +34,7 @@ async function* atOnceRows(parts) {
     accounts: 4,
     build: { lines: lineCount, everyMs: 50 },
     environment: { SPHERE_MAX_BUILDS: String(atOnce), SPHERE_DATABASE_CONNECTIONS: '10' },
+    nodeOptions: process.env.SPHERE_BENCH_NODE_OPTIONS?.split(' ') ?? [],
   });
   try {
     const tokens = [];

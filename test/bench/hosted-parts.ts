@@ -136,8 +136,8 @@ export async function deployAndFollow(
   const lines: string[] = [];
   try {
     await new Promise<void>((resolve, reject) => {
-      socket.on('batch', (_: string, batch: LogBatch, received: () => void) => {
-        received();
+      socket.on('batch', (_: string, batch: LogBatch, received?: () => void) => {
+        received?.();
         if (last === 0) firstLineMs = performance.now() - started;
         if (batch.first !== last + 1) reject(new Error(`${slug}: line ${batch.first} after ${last}`));
         last = batch.last;
