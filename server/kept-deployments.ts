@@ -1,4 +1,5 @@
 /** Which deployments' files are kept: what is live, what is under way, and what may be rolled back to. */
+import { sql } from 'kysely';
 import type { Plane } from './plane.ts';
 
 /** Deployments per target that were live and stay ready for a rollback. */
@@ -12,21 +13,14 @@ export async function keptDeployments(plane: Plane): Promise<Map<string, Set<str
     const set = kept.get(project) ?? new Set<string>();
     kept.set(project, set.add(deployment));
   };
-  const done = await query
-    .selectFrom('publications')
-    .select(['project_id', 'target', 'deployment_id'])
-    .where('state', '=', 'done')
-    .orderBy('order', 'desc')
-    .execute();
-  const perTarget = new Map<string, Set<string>>();
-  for (const row of done) {
-    const key = `${row.project_id} ${row.target}`;
-    const set = perTarget.get(key) ?? new Set<string>();
-    perTarget.set(key, set);
-    if (set.size >= keptPerTarget) continue;
-    set.add(row.deployment_id);
-    keep(row.project_id, row.deployment_id);
-  }
+  // Not all that was ever live: of each target only what is kept leaves the database.
+  const { rows: done } = await sql<{ project: string; deployment: string }>`
+    select targets.project_id as project, last.deployment_id as deployment from targets
+    cross join lateral (
+      select deployment_id from publications
+      where publications.project_id = targets.project_id and publications.target = targets.name and state = 'done'
+      group by deployment_id order by max("order") desc limit ${keptPerTarget}) last`.execute(query);
+  for (const row of done) keep(row.project, row.deployment);
   const unfinished = await query
     .selectFrom('deployments')
     .select(['id', 'project_id'])
