@@ -1,6 +1,7 @@
 /**
  * The hosted plane: 200 deployments at once on two replicas, requests a second of one replica, and what an idle one costs.
- * Needs Debian's PostgreSQL, Redis and Ceph.
+ * Needs Debian's PostgreSQL, Redis and Ceph. For whoever looks for what to mend: SPHERE_BENCH_ONLY (`at once`, `requests`),
+ * SPHERE_BENCH_STATEMENTS=1 (the costliest statements, to stderr), SPHERE_BENCH_NODE_OPTIONS (such as --cpu-prof).
  */
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
