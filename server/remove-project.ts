@@ -3,6 +3,7 @@ import type { RemoveProjectAnswer } from '../contract/api.ts';
 import { sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
 import { findProject } from './projects.ts';
+import { databaseNow } from './publications.ts';
 import { emptyTarget, retireTargets } from './remove-targets.ts';
 
 /**
@@ -26,7 +27,7 @@ export async function removeProject(
     const ended = await retireTargets(trx, project, names, { message: 'its project was removed', now });
     await trx
       .updateTable('projects')
-      .set({ removed_at: new Date(now), updated_at: new Date(now) })
+      .set({ removed_at: databaseNow, updated_at: new Date(now) })
       .where('id', '=', project.id)
       .execute();
     return { ended, names };
