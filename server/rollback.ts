@@ -28,9 +28,7 @@ export async function rollback(
   id: string | undefined,
 ): Promise<RollbackAnswer> {
   const project = await findProject(plane, account, slug);
-  const wanted = choose(await publishedDeployments(plane.database.query, project.id), slug, id);
-  // Looking for files can take seconds where they are far away: nobody has to wait for that.
-  await checkFiles(plane, wanted.to);
+  const wanted = await chooseRollback(plane, project, id);
   const { publication, to, from } = await plane.database.transaction(async (trx) => {
     const target = await trx
       .selectFrom('targets')
@@ -62,6 +60,22 @@ export async function rollback(
   };
 }
 
+/**
+ * What a rollback to `id`, or without one to what was live before, would put in the place of what. Throws as `rollback`
+ * does for what cannot be live again.
+ */
+export async function chooseRollback(
+  plane: Plane,
+  project: { id: string; slug: string },
+  id: string | undefined,
+): Promise<Chosen> {
+  const chosen = choose(await publishedDeployments(plane.database.query, project.id), project.slug, id);
+  // Looking for files can take seconds where they are far away: nobody has to wait for that.
+  await checkFiles(plane, chosen.to);
+  return chosen;
+}
+
+type Chosen = { to: DeploymentRow; from: DeploymentRow | undefined };
 type Published = { rows: DeploymentRow[]; live: DeploymentRow | undefined };
 
 /** What has been live on the project's live target, newest first, and what is. */
@@ -99,11 +113,7 @@ async function checkFiles(plane: Plane, row: DeploymentRow): Promise<void> {
   });
 }
 
-function choose(
-  { rows, live }: Published,
-  slug: string,
-  id: string | undefined,
-): { to: DeploymentRow; from: DeploymentRow | undefined } {
+function choose({ rows, live }: Published, slug: string, id: string | undefined): Chosen {
   if (id === undefined) {
     const to = rows.find((row) => live !== undefined && row.order < live.order);
     if (to) return { to, from: live };
