@@ -19,15 +19,19 @@ import type {
   PlaneStatus,
   Project,
   ProjectList,
+  Promote,
   PruneAnswer,
   Redeploy,
   Region,
   RegionList,
   RemoveProjectAnswer,
+  RemoveTargetAnswer,
   RemoveTokenAnswer,
   RollbackAnswer,
   RollbackPlan,
   SourceAnswer,
+  Target,
+  TargetList,
   TokenEntry,
   TokenList,
   WhoAmI,
@@ -69,6 +73,9 @@ export type Api = {
   planRollback(slug: string, deployment: string | undefined): Promise<RollbackPlan>;
   /** `timeoutMs`: how long it is waited for; the plane goes on. */
   rollback(slug: string, deployment?: string, timeoutMs?: number): Promise<RollbackAnswer>;
+  promote(slug: string, what: Promote): Promise<RollbackAnswer>;
+  listTargets(slug: string): Promise<Target[]>;
+  removeTarget(slug: string, name: string): Promise<RemoveTargetAnswer>;
   removeProject(slug: string): Promise<RemoveProjectAnswer>;
   createAccount(name: string): Promise<CreateAccountAnswer>;
   listAccounts(): Promise<Account[]>;
@@ -144,6 +151,13 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
         repeatable: deployment !== undefined,
         timeoutMs,
       }),
+    // What is live already is not promoted again.
+    promote: (slug, body) =>
+      json('promote', { parameters: { slug }, body, repeatable: true, timeoutMs: 5 * 60_000 }),
+    listTargets: async (slug) =>
+      (await json<TargetList>('listTargets', { parameters: { slug }, repeatable: true })).targets,
+    removeTarget: (slug, name) =>
+      json('removeTarget', { parameters: { slug, name }, repeatable: false, timeoutMs: 10 * 60_000 }),
     // A site of many files takes long to empty.
     removeProject: (slug) =>
       json('removeProject', { parameters: { slug }, repeatable: false, timeoutMs: 10 * 60_000 }),

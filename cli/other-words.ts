@@ -70,9 +70,9 @@ const commandWords: Record<string, string> = {
 
 /** Flags of the same tools. The answer is a flag, or a sentence. */
 const flagWords: Record<string, string> = {
-  '--production': 'Plain `sphere deploy` publishes the live site.',
-  '--prod': 'Plain `sphere deploy` publishes the live site.',
-  '--live': 'Plain `sphere deploy` publishes the live site.',
+  '--production': '--prod',
+  '--live': '--prod',
+  '--alias': '--preview',
   '--site': '--slug',
   '--name': '--slug',
   '--site-name': '--slug',

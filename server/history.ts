@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { DeploymentList } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
-import type { DeploymentStatus } from '../contract/words.ts';
+import { type DeploymentStatus, LIVE } from '../contract/words.ts';
 import { shownColumns, viewDeployment } from './deployments.ts';
 import type { Plane } from './plane.ts';
 
@@ -24,11 +24,11 @@ export const branchOf = sql<string>`coalesce(source ->> 'branch', source #>> '{g
 /** Where a page ends: what the index sorts by. Several deployments may share a millisecond. */
 type Cursor = { createdAt: Date; order: number; id: string };
 
-/** Whether it is what its target serves. */
-const isLive = sql<boolean>`exists (
-  select from targets join publications on publications.id = targets.live_publication_id
-  where targets.project_id = deployments.project_id and targets.name = deployments.target
-    and publications.deployment_id = deployments.id)`;
+/** The targets that serve it: its own, and `live` when it was promoted. As `liveDeployments` has it. */
+const liveOn = sql<string[]>`array(
+  select targets.name from targets join publications on publications.id = targets.live_publication_id
+  where targets.project_id = deployments.project_id and targets.name in (deployments.target, ${LIVE})
+    and publications.deployment_id = deployments.id and (targets.expires_at is null or targets.expires_at > now()))`;
 
 /** A page of the account's deployments. Throws `REQUEST_INVALID` for a cursor that is none. */
 export async function listDeployments(
@@ -39,7 +39,7 @@ export async function listDeployments(
   let query = plane.database.query
     .selectFrom('deployments')
     .select(shownColumns)
-    .select(['order', isLive.as('is_live')])
+    .select(['order', liveOn.as('live_on')])
     .where('account_id', '=', account)
     .orderBy('created_at', 'desc')
     .orderBy('order', 'desc')
@@ -58,7 +58,7 @@ export async function listDeployments(
   const rows = await query.execute();
   const page = rows.slice(0, limit);
   const live = new Map(
-    page.filter((row) => row.is_live).map((row) => [`${row.project_id} ${row.target}`, row.id]),
+    page.flatMap((row) => row.live_on.map((target) => [`${row.project_id} ${target}`, row.id])),
   );
   const last = page.at(-1);
   return {

@@ -8,12 +8,17 @@ import { liveDeployments, shownColumns, viewDeployment } from './deployments.ts'
 import type { Plane } from './plane.ts';
 import type { Site } from './ports.ts';
 
-type ProjectRow = Selectable<ProjectTable>;
+export type ProjectRow = Selectable<ProjectTable>;
+
+type Place = Pick<ProjectRow, 'id' | 'slug' | 'bucket_location'>;
+
+/** The site that a target of a project serves. */
+export function siteOn(row: Place, target: string): Site {
+  return { project: row.id, slug: row.slug, region: row.bucket_location, target };
+}
 
 /** The site that a project's `live` target serves. */
-export function liveSite(row: Pick<ProjectRow, 'id' | 'slug' | 'bucket_location'>): Site {
-  return { project: row.id, slug: row.slug, region: row.bucket_location, target: LIVE };
-}
+export const liveSite = (row: Place): Site => siteOn(row, LIVE);
 
 /** The project `slug` of `account`. Throws `NOT_FOUND`, also for another account's and for one that was removed. */
 export async function findProject(
@@ -62,7 +67,7 @@ export async function showProjects(plane: Plane, rows: readonly ProjectRow[]): P
     query,
     rows.map((row) => row.id),
   );
-  const ids = [...live.values()];
+  const ids = rows.flatMap((row) => live.get(`${row.id} ${LIVE}`) ?? []);
   const deployments =
     ids.length === 0
       ? []

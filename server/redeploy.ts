@@ -1,6 +1,7 @@
 /** `POST /v1/deployments/:id/redeploy`: the same source and settings once more, as a new deployment. */
 import type { CreateDeploymentAnswer, Redeploy } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
+import { LIVE } from '../contract/words.ts';
 import { createDeployment } from './create-deployment.ts';
 import { findDeployment } from './deployments.ts';
 import type { Plane } from './plane.ts';
@@ -40,6 +41,7 @@ export async function redeploy(
     project: project.slug,
     projectNamed: true,
     origin: project.origin,
+    ...(row.target === LIVE ? {} : { target: row.target }),
     source,
     build: row.build,
     force: true,

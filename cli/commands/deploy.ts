@@ -8,10 +8,14 @@ export const command: CommandFile = {
     ['sphere deploy apps/web --slug shop', 'another directory, under a name of its own'],
     ['sphere deploy --repo https://github.com/you/site --ref v2', 'a repository at a tag, branch or commit'],
     ['sphere deploy --prebuilt dist', 'what is built already'],
+    ['sphere deploy --preview', 'beside the live site, named after the Git branch'],
+    ['sphere deploy --preview pr-12', 'under a name of your own'],
     ['sphere deploy --dry-run', 'what would be deployed, and where each value comes from'],
   ],
   notes: `Each setting is looked for in the flags, then in the environment (SPHERE_*), then in sphere.json, then
-derived. stdout gets the address of the site and nothing else. Ctrl-C cancels the deployment.`,
+derived. stdout gets the address of the site and nothing else. Ctrl-C cancels the deployment.
+A preview ends by itself 14 days after its last deployment (previews in sphere.json). With productionBranch
+in sphere.json, other branches become previews unless --prod is given.`,
   define(command) {
     command
       .argument('[dir]', 'the directory to deploy; default: this one')
@@ -22,6 +26,9 @@ derived. stdout gets the address of the site and nothing else. Ctrl-C cancels th
       .optionsGroup('Project:')
       .option('--project, --slug <slug>', 'the name of the site and of its host')
       .option('--region <region>', 'where the site is kept')
+      .optionsGroup('Target:')
+      .option('--preview [name]', 'publish beside the live site; default name: the Git branch')
+      .option('--prod', 'publish the live site, whatever the branch')
       .optionsGroup('Build:')
       .option('--root <dir>', 'the directory to build, inside the source')
       .option('--install <command>', 'the install command')

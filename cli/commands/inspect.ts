@@ -55,7 +55,7 @@ async function ended(
 }
 
 async function describe(deployment: Deployment, columns: number | null): Promise<string> {
-  const [{ duration, table }, { publishedLine, sourceText, statusText }] = await Promise.all([
+  const [{ duration, table }, { publishedLine, sourceText, statusText, targetText }] = await Promise.all([
     import('../format.ts'),
     import('../summary.ts'),
   ]);
@@ -67,6 +67,7 @@ async function describe(deployment: Deployment, columns: number | null): Promise
       'status',
       deployment.status === 'ready' && !deployment.live ? 'ready, not live' : statusText(deployment),
     ],
+    ['target', targetText(deployment)],
     ['site', deployment.url],
     ['address', deployment.address],
     [

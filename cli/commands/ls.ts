@@ -74,9 +74,10 @@ async function deploymentsResult(
   { limit, status, branch }: LsOptions,
 ): Promise<Result> {
   const { ago, table } = await import('../format.ts');
-  const { sourceText, statusText } = await import('../summary.ts');
+  const { sourceText, statusText, targetText } = await import('../summary.ts');
   const rows = deployments.map((deployment) => [
     deployment.id,
+    targetText(deployment),
     statusText(deployment),
     ago(deployment.createdAt, Date.now()),
     sourceText(deployment),
@@ -96,7 +97,7 @@ async function deploymentsResult(
     text:
       rows.length === 0
         ? null
-        : table([['DEPLOYMENT', 'STATUS', 'CREATED', 'SOURCE'], ...rows], context.output.columns),
+        : table([['DEPLOYMENT', 'TARGET', 'STATUS', 'CREATED', 'SOURCE'], ...rows], context.output.columns),
   };
 }
 

@@ -54,9 +54,9 @@ async function followToEnd(
     import('../event-file.ts'),
   ]);
   const { environment, output, interrupt } = context;
-  const { id, project, url } = deployment;
+  const { id, project, target, url } = deployment;
   const events = openEventFile(environment.variables.SPHERE_OUTPUT_FILE ?? null, output.warn);
-  events.write({ type: 'created', id, project, url });
+  events.write({ type: 'created', id, project, target, url });
   if (wait.detach) {
     output.note(`Left running; see \`sphere logs ${id} -f\`.`);
     return { json: resultObject('created', deployment), text: id };
@@ -71,7 +71,7 @@ async function followToEnd(
       interrupted: interrupted.signal,
       ...(wait.timeoutMs === undefined ? {} : { timeout: { ms: wait.timeoutMs, from: wait.startedAt } }),
     });
-    events.write({ type: 'ended', id, project, url: ended.url, status: ended.status });
+    events.write({ type: 'ended', id, project, target, url: ended.url, status: ended.status });
     return conclude(context, ended, Date.now() - wait.startedAt, interrupted.signal.aborted);
   } finally {
     release();

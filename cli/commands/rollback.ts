@@ -37,8 +37,7 @@ of the site. Builds that run meanwhile do not replace what was rolled back to.`,
     // What was shown is what happens, also when something else became live meanwhile.
     const answer = await carryOut(api, slug, plan?.deployment.id ?? id, timeoutMs);
     note(`${paint('green', '✔')} Rolled ${paint('bold', slug)} back to ${answer.deployment.id}.`);
-    const url = answer.deployment.url;
-    return { json: { ...answer, url, ...(plan ? { figures: plan.figures } : {}) }, text: url };
+    return { json: { ...answer, ...(plan ? { figures: plan.figures } : {}) }, text: answer.url };
   },
 };
 

@@ -46,7 +46,7 @@ describe('arguments', () => {
     ['sites:list', /Unknown command/, /sphere ls/],
     ['remove my-app', /Unknown command/, /sphere rm SLUG/],
     ['revert', /Unknown command/, /sphere rollback/],
-    ['deploy --production', /Unknown option '--production'/, /publishes the live site/],
+    ['deploy --production', /Unknown option '--production'/, /--prod/],
     ['deploy --site my-app', /Unknown option '--site'/, /--slug/],
     ['deploy --dir dist', /Unknown option '--dir'/, /sphere deploy DIR.*--prebuilt DIR/],
     ['deploy --no-wait', /Unknown option/, /--detach/],

@@ -92,7 +92,7 @@ describe('where a plane runs', () => {
       const cwd = project(withPlane, 'my-site', {});
       const ended = await withPlane.run(name.split(' '), { cwd, environment: CI });
       endsAsItShould(ended);
-      expect(ended.code).toBe({ cancel: 1, init: 4 }[name] ?? 0);
+      expect(ended.code).toBe({ cancel: 1, init: 4, promote: 4 }[name] ?? 0);
     },
   );
 

@@ -57,10 +57,14 @@ const callers: Record<string, Caller> = {
 
 // It would end the replica that the next test asks.
 const names = (Object.keys(routes) as RouteName[]).filter((name) => name !== 'stopPlane');
-const fill = { digest: 'a'.repeat(64), blob: 'b'.repeat(64), account: 'none', attempt: 1 };
+const fill = { digest: 'a'.repeat(64), blob: 'b'.repeat(64), account: 'none', name: 'none', attempt: 1 };
 
 /** Bodies that are right, so that what is looked at is whose object it is. */
-const bodies: Partial<Record<RouteName, unknown>> = { rollback: {}, redeploy: { noCache: false } };
+const bodies: Partial<Record<RouteName, unknown>> = {
+  rollback: {},
+  promote: { target: 'none' },
+  redeploy: { noCache: false },
+};
 
 describe.each(Object.keys(callers))('%s', (caller) => {
   test.each(names)('on %s', async (name) => {
