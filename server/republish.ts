@@ -69,7 +69,7 @@ function changedMeanwhile(slug: string, kind: string, { from }: Choice): SphereE
 }
 
 /** `prune` keeps the files of the last deployments that were live, not of all. */
-async function checkFiles(plane: Plane, row: DeploymentRow): Promise<void> {
+export async function checkFiles(plane: Plane, row: DeploymentRow): Promise<void> {
   const site = siteOf(row);
   const manifest = await plane.sites.getManifest(site, manifestName(row)).catch(() => null);
   const blobs = new Map(Object.values(manifest?.files ?? {}).map((file) => [file.blob, file.bytes]));

@@ -227,11 +227,25 @@ const previews: Migration = {
   },
 };
 
+/** Pages of history by branch and by status. Adds, and changes nothing that the versions before read. */
+const filters: Migration = {
+  async up(db: Kysely<unknown>) {
+    const page = sql`created_at desc, "order" desc, id desc`;
+    await sql`create index deployments_branch_pages on deployments
+      (project_id, (coalesce(source ->> 'branch', source #>> '{git,branch}', source ->> 'ref')), ${page})`.execute(
+      db,
+    );
+    await sql`create index deployments_status_pages on deployments
+      (project_id, deployment_status, ${page})`.execute(db);
+  },
+};
+
 const migrations: Record<string, Migration> = {
   '0001-initial': initial,
   '0002-hosted': hosted,
   '0003-indexes': indexes,
   '0004-previews': previews,
+  '0005-history-filters': filters,
 };
 const provider: MigrationProvider = { getMigrations: async () => migrations };
 
