@@ -2,13 +2,17 @@
  * The distributed engine from end to end: CLI, Nginx, two replicas, PostgreSQL, Redis, ECS's protocol, the real builder
  * and S3's protocol, until the website answers; then the same with each part killed in the middle.
  */
+
 import pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Deployment } from '../../contract/api.ts';
 import { visit } from '../s3/website.ts';
 import { type HostedPlane, startHostedPlane } from './hosted-plane.ts';
 import { built, counting, printedLines, printing, project } from './projects.ts';
 import { get, until } from './sphere.ts';
+
+// Whole programs, some of which stand still for longer than a request is waited for.
+vi.setConfig({ testTimeout: 120_000 });
 
 let plane: HostedPlane;
 beforeAll(async () => {
@@ -126,6 +130,27 @@ describe('in the middle of a build', () => {
     expect(printedLines(stderr)).toEqual(counting(300));
     expect((await get(stdout.trim())).body).toBe('<h1>300 lines</h1>');
     expect((await newest('replica-killed')).attempt).toBe(1);
+  });
+
+  test('each replica in turn stands still for longer than its lease: the other goes on, and nothing is done twice', async () => {
+    const cwd = project(plane, 'standing-still', printing(1_500, 20));
+    const run = plane.start(['deploy'], { cwd });
+    await run.sees(/^line 30$/m);
+    for (const replica of plane.replicas) {
+      const leased = await plane.leasedUntil('standing-still');
+      replica.signal('SIGSTOP');
+      // Whoever held the lease of 5 s, somebody goes on: it is renewed, or taken over.
+      await until(
+        'the deployment is looked after',
+        async () => (await plane.leasedUntil('standing-still')) > leased + 7_000,
+      );
+      replica.signal('SIGCONT');
+    }
+    const { code, stdout, stderr } = await run.ended;
+    expect(code, stderr).toBe(0);
+    expect(printedLines(stderr)).toEqual(counting(1_500));
+    expect((await newest('standing-still')).attempt).toBe(1);
+    expect((await get(stdout.trim())).body).toBe('<h1>1500 lines</h1>');
   });
 
   test('Redis is gone for a while and comes back empty: no line is lost or repeated', async () => {
