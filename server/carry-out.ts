@@ -2,6 +2,7 @@
 import type { Transaction } from 'kysely';
 import type { ErrorBody } from '../contract/errors.ts';
 import type { Manifest } from '../contract/manifest.ts';
+import { LIVE } from '../contract/words.ts';
 import type { Tables } from './database/tables.ts';
 import { endDeployment, lockDeployment, publishedManifest, sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
@@ -176,7 +177,7 @@ async function failPublication(
   const error: ErrorBody = {
     code: 'PUBLISH_FAILED',
     message: `publishing failed: ${cause.message}`,
-    hint: 'Deploy again; to go back to what was live before: `sphere rollback`.',
+    hint: `Deploy again${publication.target === LIVE ? '; to go back to what was live before: `sphere rollback`' : ''}.`,
   };
   await restoreLive(plane, publication, signal).catch((failure: unknown) => {
     // It is tried again, but not for ever: the next publication repairs what an unfinished one has left.

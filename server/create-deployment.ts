@@ -81,14 +81,14 @@ export async function createDeployment(
   plane.wake();
   const { row, outcome, target } = created;
   if (!target) return answerAgain(plane, row);
-  // What was made just now is not live yet; a preview's may have been promoted since.
-  const live =
-    outcome === 'created'
-      ? new Map<string, string>()
-      : row.target === LIVE
-        ? new Map([[`${row.project_id} ${LIVE}`, row.id]])
-        : await liveDeployments(plane.database.query, [row.project_id]);
+  const live = outcome === 'created' ? new Map<string, string>() : await liveAlready(plane, row);
   return answer(plane, row, outcome, { live, expiresAt: target.expires_at });
+}
+
+/** Where `row`, which is live, is so: what a preview serves may have been promoted. */
+async function liveAlready(plane: Plane, row: DeploymentRow): Promise<ReadonlyMap<string, string>> {
+  if (row.target === LIVE) return new Map([[`${row.project_id} ${LIVE}`, row.id]]);
+  return liveDeployments(plane.database.query, [row.project_id]);
 }
 
 function checkRequest(request: CreateDeployment): void {

@@ -119,6 +119,18 @@ test('100,000 deployments of 1,000 projects: nothing reads all of a table that g
   expect(await logs.text()).toContain('Published');
   const other = await replicas.create(0, token, { project: 'cancelled' });
   await replicas.call<Deployment>(0, token, 'POST', `/v1/deployments/${other.deployment.id}/cancel`);
+  // A preview, promoted and removed.
+  const beside = await replicas.create(0, token, { project: 'fresh', target: 'next' });
+  await replicas.runner.whenStarted(beside.deployment.id);
+  const playing = replicas.builder(0, beside.deployment.id);
+  await playing.register();
+  await playing.finish({ 'index.html': 'beside' });
+  const status = async () => (await replicas.deployment(0, token, beside.deployment.id)).status;
+  await expect.poll(status, { timeout: 10_000 }).toBe('ready');
+  const promoted = await replicas.call(0, token, 'POST', '/v1/projects/fresh/promote', { target: 'next' });
+  expect(promoted.status).toBe(200);
+  await get('/v1/projects/fresh/targets');
+  expect((await replicas.call(0, token, 'DELETE', '/v1/projects/fresh/targets/next')).status).toBe(200);
   await replicas.call(0, token, 'DELETE', '/v1/projects/fresh');
 
   const queries = explained.map((one) => one['Query Text']).join('\n');
@@ -128,6 +140,7 @@ test('100,000 deployments of 1,000 projects: nothing reads all of a table that g
     'stop_requested_at',
     'skip locked',
     'cross join lateral',
+    'expires_at',
     'publications',
   ])
     expect(queries).toContain(part);
