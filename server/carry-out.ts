@@ -79,6 +79,7 @@ async function publishFiles(
     order: publication.order,
     ...history,
     signal,
+    until: () => Date.now() + 5 * 60_000,
   });
   signal.throwIfAborted();
   return plane.sites.getManifest(site, publication.deployment_id);

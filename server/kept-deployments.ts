@@ -4,7 +4,10 @@ import type { Plane } from './plane.ts';
 /** Deployments per target that were live and stay ready for a rollback. */
 const keptPerTarget = 20;
 
-/** Per project, by id: live, the last that were live of each target, and everything that has not ended. */
+/**
+ * Per project, by id: live, the last that were live of each target, everything that has not ended, and what publications
+ * have begun to write that did not finish since: its manifest says what may lie about.
+ */
 export async function keptDeployments(plane: Plane): Promise<Map<string, Set<string>>> {
   const { query } = plane.database;
   const kept = new Map<string, Set<string>>();
@@ -27,6 +30,30 @@ export async function keptDeployments(plane: Plane): Promise<Map<string, Set<str
     set.add(row.deployment_id);
     keep(row.project_id, row.deployment_id);
   }
+  const begun = await query
+    .selectFrom('publications')
+    .select(['project_id', 'deployment_id'])
+    .where((eb) =>
+      eb.or([
+        eb('state', 'in', ['waiting', 'running']),
+        eb.and([
+          eb('state', '=', 'failed'),
+          eb.not(
+            eb.exists(
+              eb
+                .selectFrom('publications as later')
+                .select('later.id')
+                .whereRef('later.project_id', '=', 'publications.project_id')
+                .whereRef('later.target', '=', 'publications.target')
+                .where('later.state', '=', 'done')
+                .whereRef('later.started_at', '>', 'publications.started_at'),
+            ),
+          ),
+        ]),
+      ]),
+    )
+    .execute();
+  for (const row of begun) keep(row.project_id, row.deployment_id);
   const unfinished = await query
     .selectFrom('deployments')
     .select(['id', 'project_id'])

@@ -5,7 +5,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Serving } from '../../contract/configuration.ts';
 import type { Manifest } from '../../contract/manifest.ts';
+import type { S3 } from '../../server/adapters/s3/client.ts';
 import { planSitePublication, type SitePublicationPlan } from '../../server/adapters/s3/publication-plan.ts';
+import { type Places, readHistory } from '../../server/adapters/s3/publish.ts';
 import {
   compileContent,
   type SiteObject,
@@ -141,6 +143,60 @@ function expectedObjects(manifest: Manifest, lately: readonly Manifest[]): Map<s
 
 const sorted = (objects: Map<string, SiteObject>) =>
   Object.fromEntries([...objects].sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/** The history as the S3 store reads it: from what the plane says, the bucket's footprint, and the manifests that are there. */
+const readWith = (manifests: Record<string, Manifest>, was: Parameters<typeof readHistory>[3]) => {
+  const find = async (_project: string, _region: string, deployment: string) => manifests[deployment] ?? null;
+  return readHistory(
+    { options: { report: () => {} } } as unknown as S3,
+    { bucket: 'b', manifests: { find } } as unknown as Places,
+    { project: 'p', region: 'r', slug: 's', target: 'live' },
+    was,
+  );
+};
+
+describe('what is known of a bucket', () => {
+  const [a, b] = [
+    manifestOf({ 'index.html': 'A', 'a.css': 'A' }),
+    manifestOf({ 'index.html': 'B' }, { spa: true }),
+  ];
+  const next = manifestOf({ 'index.html': 'A', 'a.css': 'new' });
+  const footprint = { deployment: 'A', left: [], begun: [] };
+  const was = { live: 'A', recent: [], unfinished: [], footprint };
+  const planOf = async (manifests: Record<string, Manifest>, change: Partial<typeof was> | object) => {
+    const plan = planSitePublication(await readWith(manifests, { ...was, ...change }), next);
+    const writes = plan.writes.flatMap((stage) => stage.writes.map(({ key }) => key));
+    return { writes: writes.sort(), website: plan.website !== null };
+  };
+
+  test('only what changed is written where plane and footprint agree', async () => {
+    expect(await planOf({ A: a }, {})).toEqual({ writes: ['a.css'], website: false });
+  });
+
+  test.each<[string, Record<string, Manifest>, object]>([
+    ['the manifest of a publication that did not finish is lost', { A: a }, { unfinished: ['B'] }],
+    [
+      'the footprint knows of one whose manifest is lost',
+      { A: a },
+      { footprint: { ...footprint, begun: ['B'] } },
+    ],
+    [
+      'the records come from a backup: another deployment was published since',
+      { A: a, B: b },
+      { footprint: { deployment: 'B', left: [], begun: [] } },
+    ],
+    [
+      'the records come from a backup: another publication has begun since',
+      { A: a, B: b },
+      { footprint: { ...footprint, begun: ['B'] } },
+    ],
+    ['there is no footprint', { A: a }, { footprint: null }],
+  ])('every key and the settings are written anew where %s', async (_, manifests, change) => {
+    const { writes, website } = await planOf(manifests, change);
+    expect(writes).toEqual(expect.arrayContaining(['a.css', 'index.html']));
+    expect(website).toBe(true);
+  });
+});
 
 test('T13: stopped after any step and followed by another publication, the bucket is exactly what that one says', () => {
   const random = randomNumbers(7);
