@@ -68,7 +68,6 @@ export async function deploy(
     live,
     recent: live === null ? [] : [live],
     unfinished: [],
-    until: () => Date.now() + 60_000,
     signal: new AbortController().signal,
     until: () => Date.now() + 60_000,
   });
