@@ -429,9 +429,9 @@ describe('the time within which a publication may write', () => {
     await bring(site, 'd1', manyFiles(100));
     let late = 0;
     s3.proxy.before = async ({ operation }) => {
-      if (operation === 'CopyObject' && late++ === 0) await wait(2_200);
+      if (operation === 'CopyObject' && late++ === 0) await wait(3_200);
     };
-    await publish(site, 'd1', { until: () => Date.now() + 1_100 });
+    await publish(site, 'd1', { until: () => Date.now() + 3_000 });
     expect(late).toBe(111);
     expect(Object.keys(await s3.contents(site.slug))).toHaveLength(110);
   });
