@@ -30,6 +30,7 @@ import type {
   RollbackAnswer,
   RollbackPlan,
   SourceAnswer,
+  SourceRequest,
   Target,
   TargetList,
   TokenEntry,
@@ -56,9 +57,13 @@ export type Api = {
   planeStatus(): Promise<PlaneStatus>;
   stopPlane(ifIdle: boolean): Promise<unknown>;
   prune(): Promise<PruneAnswer>;
-  offerSource(source: { digest: string; bytes: number }): Promise<SourceAnswer>;
-  /** `open` gives the tar.gz; it is called again for every further try. */
-  uploadSource(upload: NonNullable<SourceAnswer['upload']>, open: () => Readable): Promise<void>;
+  offerSource(source: SourceRequest): Promise<SourceAnswer>;
+  /** `open` gives the tar.gz, of `bytes` bytes where that is known; it is called again for every further try. */
+  uploadSource(
+    upload: NonNullable<SourceAnswer['upload']>,
+    open: () => Readable,
+    bytes?: number,
+  ): Promise<void>;
   createDeployment(request: CreateDeployment): Promise<CreateDeploymentAnswer>;
   getDeployment(id: string): Promise<Deployment>;
   redeploy(id: string, request: Redeploy): Promise<CreateDeploymentAnswer>;
@@ -121,7 +126,7 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
     stopPlane: (ifIdle) => json('stopPlane', { body: { ifIdle }, repeatable: false }),
     prune: () => json('prune', { body: {}, repeatable: false, timeoutMs: 10 * 60_000 }),
     offerSource: (source) => json('offerSource', { body: source, repeatable: true }),
-    uploadSource: (upload, open) => uploadSource(client, plane, upload, open),
+    uploadSource: (upload, open, bytes) => uploadSource(client, plane, upload, open, bytes),
     createDeployment: (body) =>
       json('createDeployment', { body, repeatable: true, headers: { [keyHeader]: randomUUID() } }),
     getDeployment: (id) => json('getDeployment', { parameters: { id }, repeatable: true }),
@@ -205,10 +210,16 @@ async function uploadSource(
   plane: PlaneAddress,
   upload: NonNullable<SourceAnswer['upload']>,
   open: () => Readable,
+  bytes?: number,
 ): Promise<void> {
   const url = new URL(upload.url, plane.url);
-  if (url.origin !== new URL(plane.url).origin)
-    return uploadElsewhere(client, plane, { ...upload, url: url.href }, open);
+  if (url.origin !== new URL(plane.url).origin) {
+    const elsewhere = { ...upload, url: url.href };
+    if (bytes !== undefined) return uploadElsewhere(client, plane, elsewhere, open, bytes);
+    const { spool } = await import('./spool.ts');
+    const spooled = await spool(open());
+    return uploadElsewhere(client, plane, elsewhere, spooled.open, spooled.bytes).finally(spooled.remove);
+  }
   const headers: Record<string, string> = { 'content-type': 'application/gzip', ...upload.headers };
   headers.authorization ??= `Bearer ${plane.token}`;
   await retrying(plane, true, async () => {
@@ -233,30 +244,25 @@ async function uploadElsewhere(
   plane: PlaneAddress,
   { url, headers }: NonNullable<SourceAnswer['upload']>,
   open: () => Readable,
+  bytes: number,
 ): Promise<void> {
-  const { spool } = await import('./spool.ts');
-  const content = await spool(open());
-  try {
-    await retrying(plane, true, async () => {
-      const answer = await client.send({
-        method: 'PUT',
-        url,
-        headers: { ...headers, 'content-length': String(content.bytes) },
-        body: content.open(),
-        timeoutMs: 5 * 60_000,
-      });
-      const status = answer.statusCode ?? 0;
-      const text = await readText(answer);
-      if (status >= 200 && status < 300) return;
-      throw new SphereError(
-        status >= 500 ? 'PLANE_UNREACHABLE' : 'INFRASTRUCTURE',
-        `The store of the control plane, ${new URL(url).host}, answered the upload of the source with ${status}: ${text.slice(0, 200)}`,
-        { hint: 'Deploy again; if it stays so, `sphere server check` on the plane looks for the cause.' },
-      );
+  await retrying(plane, true, async () => {
+    const answer = await client.send({
+      method: 'PUT',
+      url,
+      headers: { ...headers, 'content-length': String(bytes) },
+      body: open(),
+      timeoutMs: 5 * 60_000,
     });
-  } finally {
-    await content.remove();
-  }
+    const status = answer.statusCode ?? 0;
+    const text = await readText(answer);
+    if (status >= 200 && status < 300) return;
+    throw new SphereError(
+      status >= 500 ? 'PLANE_UNREACHABLE' : 'INFRASTRUCTURE',
+      `The store of the control plane, ${new URL(url).host}, answered the upload of the source with ${status}: ${text.slice(0, 200)}`,
+      { hint: 'Deploy again; if it stays so, `sphere server check` on the plane looks for the cause.' },
+    );
+  });
 }
 
 /** Runs `attempt` again after failures that may pass: always when nothing was sent, else when it is `repeatable`. */

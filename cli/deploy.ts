@@ -194,9 +194,12 @@ async function sendSource(
   if (!upload) return;
   const { digest, bytes } = upload;
   const answer = await plane.api.offerSource({ digest, bytes });
-  if (!answer.upload) return;
+  if (!answer.upload && !answer.describeArchive) return;
   if (bytes > 20_000_000) say('Sending the source ...');
-  await plane.api.uploadSource(answer.upload, await upload.pack());
+  const open = await upload.pack();
+  if (answer.upload) return plane.api.uploadSource(answer.upload, open);
+  const { sendArchive } = await import('./send-archive.ts');
+  await sendArchive(plane.api, { digest, bytes }, open());
 }
 
 function createRequest(

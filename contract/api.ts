@@ -54,9 +54,21 @@ export const sourceRequestSchema = z.strictObject({
   digest: z.string().regex(sha256Pattern),
   /** Sum of the files' sizes. */
   bytes: z.number().int().nonnegative(),
+  /** The tar.gz itself, for planes that have asked for it. */
+  archive: z
+    .strictObject({ bytes: z.number().int().positive(), sha256: z.string().regex(sha256Pattern) })
+    .optional(),
 });
-/** `upload` is a `PUT` of one tar.gz; absent when the plane has the source. */
-export type SourceAnswer = { digest: string; upload?: { url: string; headers: Record<string, string> } };
+export type SourceRequest = z.infer<typeof sourceRequestSchema>;
+/**
+ * `upload` is a `PUT` of one tar.gz; absent when the plane has the source. `describeArchive`: it is to be sent to a store
+ * that takes only what it was told of; the same question with `archive` gets the upload.
+ */
+export type SourceAnswer = {
+  digest: string;
+  upload?: { url: string; headers: Record<string, string> };
+  describeArchive?: true;
+};
 
 /** `POST /v1/deployments`, with an `Idempotency-Key` header. */
 export const createDeploymentSchema = z.strictObject({

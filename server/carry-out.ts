@@ -6,7 +6,7 @@ import { LIVE } from '../contract/words.ts';
 import type { Tables } from './database/tables.ts';
 import { endDeployment, lockDeployment, publishedManifest, sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
-import type { Site } from './ports.ts';
+import type { Site, SitePublication } from './ports.ts';
 import { historyBefore, manifestOf } from './publication-history.ts';
 import { givePublicationBack, holdPublication } from './publication-lease.ts';
 import { compareManifests } from './publication-plan.ts';
@@ -16,6 +16,9 @@ import { settle } from './settle.ts';
 /** For how long it is tried to put back what was live before a publication that failed, in milliseconds. */
 const restoreForMs = 120_000;
 
+/** For how long a publication may be written. */
+type Within = Pick<SitePublication, 'signal' | 'until'>;
+
 /** Publishes, moves live and settles the deployment. A failure is written down; a lost lease leaves it to its new holder. */
 export async function carryOut(plane: Plane, publication: PublicationRow): Promise<void> {
   if (plane.publishing.has(publication.id)) return;
@@ -23,14 +26,14 @@ export async function carryOut(plane: Plane, publication: PublicationRow): Promi
   const lease = holdPublication(plane, publication.id);
   try {
     const site = await siteOfPublication(plane, publication);
-    const manifest = await publishFiles(plane, publication, site, lease.signal);
+    const manifest = await publishFiles(plane, publication, site, lease);
     await moveLive(plane, publication, site, manifest);
     lease.release();
     await settle(plane, publication, manifest);
   } catch (error) {
     if (lease.signal.aborted) return await leave(plane, publication, lease.signal.reason);
     plane.report(`the publication ${publication.id} failed`, error);
-    await failPublication(plane, publication, error as Error, lease.signal);
+    await failPublication(plane, publication, error as Error, lease);
   } finally {
     lease.release();
     plane.publishing.delete(publication.id);
@@ -45,7 +48,10 @@ export async function finishSettling(plane: Plane, publication: PublicationRow):
     const manifest = await plane.sites.getManifest(site, await manifestOf(plane, publication));
     await settle(plane, publication, manifest);
   } catch (error) {
-    await failPublication(plane, publication, error as Error, plane.ending);
+    await failPublication(plane, publication, error as Error, {
+      signal: plane.ending,
+      until: () => plane.now() + plane.settings.leaseMs,
+    });
   }
 }
 
@@ -72,7 +78,7 @@ async function publishFiles(
   plane: Plane,
   publication: PublicationRow,
   site: Site,
-  signal: AbortSignal,
+  { signal, until }: Within,
 ): Promise<Manifest> {
   const [history, deployment] = await Promise.all([
     historyBefore(plane, publication),
@@ -84,6 +90,7 @@ async function publishFiles(
     order: publication.order,
     ...history,
     signal,
+    until,
   });
   signal.throwIfAborted();
   return plane.sites.getManifest(site, deployment);
@@ -146,7 +153,7 @@ async function liveManifest(plane: Plane, publication: PublicationRow, site: Sit
 }
 
 /** The store may have been changed already: it is put back to what the records call live. */
-async function restoreLive(plane: Plane, publication: PublicationRow, signal: AbortSignal): Promise<void> {
+async function restoreLive(plane: Plane, publication: PublicationRow, within: Within): Promise<void> {
   const { live_publication_id: id } = await plane.database.query
     .selectFrom('targets')
     .select('live_publication_id')
@@ -158,31 +165,31 @@ async function restoreLive(plane: Plane, publication: PublicationRow, signal: Ab
   if (id === null) {
     const { recent, unfinished } = await historyBefore(plane, publication);
     const was = { live: null, recent, unfinished: [...unfinished, await manifestOf(plane, publication)] };
-    return plane.sites.unpublish(site, was);
+    return plane.sites.unpublish(site, was, within);
   }
   const live = await plane.database.query
     .selectFrom('publications')
     .selectAll()
     .where('id', '=', id)
     .executeTakeFirstOrThrow();
-  await publishFiles(plane, live, site, signal);
+  await publishFiles(plane, live, site, within);
 }
 
 async function failPublication(
   plane: Plane,
   publication: PublicationRow,
   cause: Error,
-  signal: AbortSignal,
+  within: Within,
 ): Promise<void> {
   const error: ErrorBody = {
     code: 'PUBLISH_FAILED',
     message: `publishing failed: ${cause.message}`,
     hint: `Deploy again${publication.target === LIVE ? '; to go back to what was live before: `sphere rollback`' : ''}.`,
   };
-  await restoreLive(plane, publication, signal).catch((failure: unknown) => {
+  await restoreLive(plane, publication, within).catch((failure: unknown) => {
     // It is tried again, but not for ever: the next publication repairs what an unfinished one has left.
     const young = plane.now() - (publication.started_at?.getTime() ?? 0) < restoreForMs;
-    if (young || signal.aborted) throw failure;
+    if (young || within.signal.aborted) throw failure;
     plane.report(`what ${publication.id} has left half-way could not be put back`, failure);
   });
   const ended = await plane.database.transaction(async (trx) => {

@@ -72,6 +72,11 @@ export type SitePublication = {
   unfinished: readonly string[];
   /** Aborted when this process may write no more: another one may be at it. */
   signal: AbortSignal;
+  /**
+   * Up to when this process may write, in milliseconds since 1970 by this machine's clock. To be asked before each
+   * write: it moves while the lease is renewed. It counts where no timer does, in a process that stood still.
+   */
+  until(): number;
 };
 
 /** A `PUT` of one content, to be sent as it is. */
@@ -89,7 +94,8 @@ export type ThroughPlane = {
 /** Content that comes and goes by URLs that are signed for one object and a limited time. */
 export type DirectTransfer = {
   kind: 'direct';
-  sourceUpload(account: string, digest: string): Promise<Upload>;
+  /** An upload that is refused by the store itself when it is not this archive. */
+  sourceUpload(account: string, digest: string, archive: { bytes: number; sha256: string }): Promise<Upload>;
   sourceDownload(account: string, digest: string): Promise<string>;
   /** An upload that is refused by the store itself when the content is not `blob`'s, or not of `bytes` bytes. */
   blobUploads(site: Site, blobs: readonly { blob: string; bytes: number }[]): Promise<Upload[]>;
@@ -124,9 +130,13 @@ export type SiteStore = {
   publish(publication: SitePublication): Promise<void>;
   /**
    * Makes the site serve nothing: for a first publication that failed half-way, and for a project or preview that is
-   * removed. Its place may go with it.
+   * removed. Its place may go with it. `within`: as for a publication, where one is being carried out.
    */
-  unpublish(site: Site, was: Pick<SitePublication, 'live' | 'recent' | 'unfinished'>): Promise<void>;
+  unpublish(
+    site: Site,
+    was: Pick<SitePublication, 'live' | 'recent' | 'unfinished'>,
+    within?: Pick<SitePublication, 'signal' | 'until'>,
+  ): Promise<void>;
 };
 
 /** A builder that has been started, in words that survive a restart of the plane. */

@@ -34,11 +34,12 @@ export function deploymentRoutes(plane: Plane): RouteTable {
   return {
     offerSource: {
       async answer({ request, account }) {
-        const { digest, bytes } = parse(sourceRequestSchema, request.body);
-        if (bytes > maxSourceBytes) {
+        const { digest, bytes, archive } = parse(sourceRequestSchema, request.body);
+        const most = Math.max(bytes, archive?.bytes ?? 0);
+        if (most > maxSourceBytes) {
           throw new SphereError(
             'TOO_LARGE',
-            `the source has ${Math.round(bytes / 1e6)} MB; at most 2,147 MB are taken`,
+            `the source has ${Math.round(most / 1e6)} MB; at most 2,147 MB are taken`,
             {
               hint: 'Leave files out with .sphereignore.',
             },
@@ -46,8 +47,10 @@ export function deploymentRoutes(plane: Plane): RouteTable {
         }
         if (await plane.sites.hasSource(account(), digest)) return { digest };
         const { transfer } = plane.sites;
-        if (transfer.kind === 'direct')
-          return { digest, upload: await transfer.sourceUpload(account(), digest) };
+        if (transfer.kind === 'direct') {
+          if (!archive) return { digest, describeArchive: true };
+          return { digest, upload: await transfer.sourceUpload(account(), digest, archive) };
+        }
         const url = `${plane.settings.url}${routePath('uploadSource', { digest })}`;
         return { digest, upload: { url, headers: { authorization: request.headers.authorization ?? '' } } };
       },
