@@ -34,6 +34,9 @@ export const routes = {
   listProjects: { method: 'get', path: '/v1/projects', principal: 'account' },
   getProject: { method: 'get', path: '/v1/projects/:slug', principal: 'account' },
   removeProject: { method: 'delete', path: '/v1/projects/:slug', principal: 'account' },
+  listEnvironment: { method: 'get', path: '/v1/projects/:slug/env', principal: 'account' },
+  setEnvironmentValue: { method: 'put', path: '/v1/projects/:slug/env/:name', principal: 'account' },
+  removeEnvironmentValue: { method: 'delete', path: '/v1/projects/:slug/env/:name', principal: 'account' },
   rollback: { method: 'post', path: '/v1/projects/:slug/rollback', principal: 'account' },
 
   registerBuilder: {

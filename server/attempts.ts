@@ -9,9 +9,13 @@ import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './dep
 import { hashToken } from './keys.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
+import { buildEnvironmentOf } from './project-environment.ts';
 
 /** Names one try at building one deployment. */
 export type Attempt = { deployment: string; attempt: number };
+
+/** Since this version of the contract, builders give environment values to commands and keep secrets to themselves. */
+const withEnvironment = 2;
 
 /** Infrastructure may lose this many attempts; after one more the deployment ends. */
 const lostAttemptsAllowed = 1;
@@ -71,7 +75,15 @@ export async function registerBuilder(
       .execute();
     return row;
   });
-  return specOf(plane, row);
+  const environment = await buildEnvironmentOf(plane, row);
+  if (request.contractVersion < withEnvironment && environment.length > 0) {
+    throw new SphereError(
+      'VERSION_MISMATCH',
+      `this deployment has environment values, which a builder of version ${request.contractVersion} would ignore`,
+      { hint: 'Run the builder that belongs to this plane.' },
+    );
+  }
+  return { ...(await specOf(plane, row)), environment };
 }
 
 async function specOf(plane: Plane, row: DeploymentRow): Promise<BuildSpec> {

@@ -17,6 +17,7 @@ import { newId } from './keys.ts';
 import { leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
+import { environmentVersion } from './project-environment.ts';
 import { liveSite } from './projects.ts';
 
 type Project = Selectable<ProjectTable>;
@@ -93,13 +94,18 @@ function regionOf(plane: Plane, request: CreateDeployment): string | null {
   });
 }
 
-/** What makes two deployments the same: source, settings and how they are served. */
-export function fingerprintOf(request: CreateDeployment): string {
+/** What makes two deployments the same: source, settings, environment values and how they are served. */
+export function fingerprintOf(request: CreateDeployment, environment: string | null): string {
   const { source } = request;
+  // Nothing is added where there are no values: what was live before there were any is still the same.
+  const values =
+    source.kind === 'prebuilt' || (environment === null && request.environment === undefined)
+      ? []
+      : [environment, request.environment ?? {}];
   const content = source.kind === 'git' ? [source.repository, source.commit] : [source.kind, source.digest];
   const settings = Object.entries(request.build).sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256')
-    .update(JSON.stringify([content, settings, request.serving ?? null]))
+    .update(JSON.stringify([content, settings, request.serving ?? null, ...values]))
     .digest('hex');
 }
 
@@ -237,7 +243,7 @@ async function insertDeployment(
     .where('target', '=', LIVE)
     .where('deployment_status', 'in', ['queued', 'building'])
     .execute();
-  const fingerprint = fingerprintOf(request);
+  const fingerprint = fingerprintOf(request, await environmentVersion(trx, project.id, LIVE));
   if (!request.force && unfinished.length === 0 && target.live_publication_id) {
     const live = await trx
       .selectFrom('deployments')
@@ -278,6 +284,7 @@ async function insertDeployment(
       source: JSON.stringify(request.source),
       build: JSON.stringify(request.build),
       serving: JSON.stringify(request.serving ?? {}),
+      environment: request.environment === undefined ? null : JSON.stringify(request.environment),
       no_cache: request.noCache,
       fingerprint,
       order: target.next_order,

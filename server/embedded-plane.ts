@@ -16,6 +16,7 @@ import {
   makeDataDirectory,
   readKey,
   readPort,
+  readPreviousKey,
   removePlaneFile,
   writePlaneFile,
   writePort,
@@ -113,7 +114,7 @@ async function open(
       planeUrl: url,
       environment: config.environment,
     }),
-    keys: createKeys(await readKey(config.home)),
+    keys: createKeys(await readKey(config.home), await readPreviousKey(config.home)),
     settings: {
       maxBuilds: config.maxBuilds,
       maxBuildsPerAccount: config.maxBuilds,

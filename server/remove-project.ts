@@ -4,6 +4,7 @@ import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
 import { endDeployment, lockDeployment, sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
+import { removeEnvironment } from './project-environment.ts';
 import { findProject, liveSite } from './projects.ts';
 import { retainedHistory } from './publication-history.ts';
 import { lockTarget } from './publications.ts';
@@ -63,6 +64,7 @@ export async function removeProject(
       .set({ removed_at: now, updated_at: now })
       .where('id', '=', project.id)
       .execute();
+    await removeEnvironment(trx, project.id);
     return rows;
   });
   for (const row of ended)

@@ -57,7 +57,7 @@ const callers: Record<string, Caller> = {
 
 // It would end the replica that the next test asks.
 const names = (Object.keys(routes) as RouteName[]).filter((name) => name !== 'stopPlane');
-const fill = { digest: 'a'.repeat(64), blob: 'b'.repeat(64), account: 'none', attempt: 1 };
+const fill = { digest: 'a'.repeat(64), blob: 'b'.repeat(64), account: 'none', attempt: 1, name: 'NONE' };
 
 describe.each(Object.keys(callers))('%s', (caller) => {
   test.each(names)('on %s', async (name) => {
