@@ -62,6 +62,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/open.ts'),
   },
   {
+    name: 'env',
+    summary: "keep the environment values of a project's builds, secrets among them",
+    group: deploying,
+    load: () => import('./commands/env.ts'),
+  },
+  {
     name: 'server',
     summary: 'run the control plane on this machine',
     group: serving,

@@ -5,6 +5,7 @@ import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../co
 import { SphereError } from '../contract/errors.ts';
 import type { Context, Result } from './command.ts';
 import { alreadyLive, conclude, DeploymentEnded, resultObject } from './deployment-end.ts';
+import { deploymentEnvironment, type EnvironmentFlags } from './deployment-environment.ts';
 import { checkDirectory, readProjectDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
 import { type EventFile, openEventFile } from './event-file.ts';
@@ -16,14 +17,15 @@ import { buildValues, resolveSettings, type SettingFlags, type Settings } from '
 import { type PreparedSource, prepareSource } from './source.ts';
 import { settingsFromTop, workspaceTop } from './workspace.ts';
 
-export type DeployOptions = SettingFlags & {
-  local?: true;
-  dryRun?: true;
-  detach?: true;
-  force?: true;
-  /** False after `--no-cache`. */
-  cache: boolean;
-};
+export type DeployOptions = SettingFlags &
+  EnvironmentFlags & {
+    local?: true;
+    dryRun?: true;
+    detach?: true;
+    force?: true;
+    /** False after `--no-cache`. */
+    cache: boolean;
+  };
 
 /** Deploys `named` (a directory; default: the context's). Throws what went wrong, `DeploymentEnded` once there was a deployment. */
 export async function deploy(
@@ -58,6 +60,7 @@ async function deployAndFollow(
     file: project.configuration,
     facts: project.facts,
   });
+  const values = deploymentEnvironment(options, project.configuration.env);
   const choice = choosePlane(environment, options.local === true);
   const prebuilt = options.prebuilt === undefined ? null : path.resolve(context.directory, options.prebuilt);
   if (prebuilt !== null) checkDirectory(prebuilt, 'Name the directory that holds the built site.');
@@ -68,7 +71,7 @@ async function deployAndFollow(
   if (options.dryRun) {
     const prepared = await prepare();
     const planned = await planSource({ settings, prepared, top, environment: environment.forChildren });
-    return dryRunResult({ settings, choice, prepared, planned, directory });
+    return dryRunResult({ settings, choice, prepared, planned, directory, environment: values });
   }
 
   const chosen = await offerPlane(context, choice);
@@ -77,7 +80,10 @@ async function deployAndFollow(
   const [plane, prepared] = await Promise.all([connectPlane(chosen, environment, output.note), prepare()]);
   output.note(`Deploying ${output.paint('bold', slug)} from ${prepared.description}`);
   await sendSource(plane, prepared, output.note);
-  const request = createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug);
+  const request = {
+    ...createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug),
+    ...(values === undefined ? {} : { environment: values }),
+  };
 
   const interrupted = new AbortController();
   const release = context.interrupt.hold(() => interrupted.abort());

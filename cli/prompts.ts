@@ -6,6 +6,8 @@ export type Prompts = {
   /** `enter`: what the Enter key alone means; default: yes. */
   confirm(question: string, enter?: boolean): Promise<boolean>;
   slug(question: string, suggestion: string | null): Promise<string>;
+  /** What is typed is not shown. */
+  secret(question: string): Promise<string>;
 };
 
 /** Loads the prompts only when there is something to ask. Ctrl-C at a question throws `INTERRUPTED`. */
@@ -22,6 +24,7 @@ export function createPrompts(stderr: NodeJS.WriteStream): Prompts {
   return {
     confirm: (message, enter = true) =>
       ask((library) => library.confirm({ message, default: enter }, context)),
+    secret: (message) => ask((library) => library.password({ message, mask: false }, context)),
     slug: (message, suggestion) =>
       ask((library) =>
         library.input(

@@ -4,6 +4,8 @@ import type { Selectable, Transaction } from 'kysely';
 import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE, reservedSlugs } from '../contract/words.ts';
+import { withoutCredentials } from '../files/git-program.ts';
+import { checkRepository } from '../files/repository-url.ts';
 import type { ProjectTable, Tables } from './database/tables.ts';
 import {
   type DeploymentRow,
@@ -40,7 +42,7 @@ export async function createDeployment(
   request: CreateDeployment,
   key: string | undefined,
 ): Promise<CreateDeploymentAnswer> {
-  checkRequest(request);
+  checkRequest(plane, request);
   const region = regionOf(plane, request);
   const bodyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex');
   const known = key === undefined ? undefined : await findByKey(plane, account, key, bodyHash);
@@ -73,7 +75,7 @@ export async function createDeployment(
   return answer(plane, created.row, created.outcome);
 }
 
-function checkRequest(request: CreateDeployment): void {
+function checkRequest(plane: Plane, request: CreateDeployment): void {
   if (reservedSlugs.includes(request.project)) {
     throw new SphereError('REQUEST_INVALID', `the slug "${request.project}" is reserved`, {
       hint: 'Choose another with --slug.',
@@ -81,6 +83,16 @@ function checkRequest(request: CreateDeployment): void {
   }
   if (request.gitToken !== undefined && request.source.kind !== 'git') {
     throw new SphereError('REQUEST_INVALID', 'a Git token goes with a repository only');
+  }
+  // The builder would refuse them too, but what is stored here is shown to everybody of the account.
+  if (request.source.kind === 'git') {
+    checkRepository(request.source.repository, { allowLocal: plane.settings.allowLocalRepository });
+  }
+  if (withoutCredentials(request.origin) !== request.origin) {
+    throw new SphereError(
+      'REQUEST_INVALID',
+      'the origin holds credentials, which would be shown with the project',
+    );
   }
 }
 

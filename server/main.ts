@@ -31,11 +31,16 @@ export async function checkServer(environment: NodeJS.ProcessEnv): Promise<Check
 }
 
 /**
- * Seals anew, with the plane's current key, what was sealed with another. An embedded plane, which must not run
- * meanwhile, draws its new key itself. Throws `CONFIGURATION_INVALID`, `PLANE_BUSY`.
+ * Seals anew, with the plane's current key, what was sealed with another. For an embedded plane, which must not run
+ * meanwhile, `stop` is called first and the new key is drawn here. Throws `CONFIGURATION_INVALID`, `PLANE_BUSY`.
  */
-export async function rotateKey(flags: { home: string }, environment: NodeJS.ProcessEnv): Promise<Resealed> {
+export async function rotateKey(
+  flags: { home: string },
+  environment: NodeJS.ProcessEnv,
+  stop: () => Promise<void>,
+): Promise<Resealed> {
   if (isHosted(environment)) return (await import('./hosted.ts')).rotateHostedKey(environment);
+  await stop();
   const { rotateEmbeddedKey } = await import('./rotate-key.ts');
   return rotateEmbeddedKey(readConfig(flags, environment).home);
 }

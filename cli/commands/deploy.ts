@@ -22,6 +22,8 @@ export const command: CommandFile = {
       .option('--output <dir>', 'where the build leaves the site')
       .option('--framework <name>', 'the framework, where detection is wrong')
       .option('--node <version>', 'the Node version or range to build with')
+      .option('-e, --env <name=value>', 'an environment value for this build; no secret', collect)
+      .option('-b, --build-env <name=value>', 'the same', collect)
       .option('-f, --force', 'build an unchanged source again')
       .option('--no-cache', 'ignore every cache')
       .optionsGroup('Run:')
@@ -46,3 +48,6 @@ Examples:
     return deploy(context, dir, options);
   },
 };
+
+/** Options that may be given several times. */
+const collect = (value: string, before: string[] = []) => [...before, value];
