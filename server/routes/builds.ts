@@ -159,6 +159,8 @@ async function takeResult(
   attempt: Attempt,
   result: ReturnType<typeof resultSchema.parse>,
 ): Promise<void> {
+  // The builder leaves, and can send nothing again: what it has said is made safe now.
+  await plane.logs.appendOwn(attempt.deployment, []);
   if (result.outcome === 'failed') {
     const { reason, error } = result;
     const { source, account_id } = await onAttempt(plane, attempt, async (_, row) => row);

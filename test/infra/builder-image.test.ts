@@ -17,9 +17,11 @@ import {
   type RecordingPlane,
   startPlane,
 } from '../builder/recording-plane.ts';
+import { openEcs, openRunner, settings } from '../ecs/open-ecs.ts';
 import { emptyDirectory, type Tree, tree } from '../files/tree.ts';
-import { type BuilderImage, openBuilderImage } from '../peers/builder-image.ts';
+import { type BuilderImage, capabilities, openBuilderImage } from '../peers/builder-image.ts';
 import { dockerProgram } from '../peers/docker.ts';
+import { createDockerLauncher } from '../peers/ecs/launchers.ts';
 
 let built: BuilderImage;
 beforeAll(async () => {
@@ -242,6 +244,23 @@ describe('the commands of a source', () => {
   });
 });
 
+test('a task of ECS that runs the image builds, delivers and ends with 0, with the capabilities that it is left', async () => {
+  const plane = await openPlane(await upload({ 'index.html': '<h1>From a task</h1>' }));
+  const kept = capabilities.flatMap((capability) => ['--cap-add', capability]);
+  const launch = createDockerLauncher({
+    environment: built.docker.environment,
+    image: built.image,
+    runOptions: ['--cap-drop', 'ALL', ...kept],
+  });
+  const ecs = await openEcs({ launch });
+  const runner = openRunner(ecs, { settings: { ...settings, planeUrl: plane.url } });
+  await runner.start({ deployment, attempt: 1, bootstrapToken, lost: 0 });
+  await ecs.until(() => ecs.tasks()[0]?.lastStatus === 'STOPPED');
+  expect(ecs.tasks()[0]?.describe(false).containers[0]).toMatchObject({ exitCode: 0 });
+  expect(plane.result).toMatchObject({ outcome: 'built', uploaded: 1 });
+  expect(published(plane, 'index.html')).toBe('<h1>From a task</h1>');
+});
+
 test('the image of a replica starts what was built, as a user without rights, on a read-only root', async () => {
   const { docker } = built;
   const image = 'sphere-plane:test';
@@ -260,4 +279,8 @@ test('the image of a replica starts what was built, as a user without rights, on
   expect(await inside(image, '--version')).toContain(version);
   expect(await inside('--entrypoint', '/usr/bin/id', image, '-u')).toBe('10002');
   expect(await inside('--entrypoint', '/usr/bin/git', image, '--version')).toMatch(/^git version/);
+  // It reads the environment of a hosted plane, and says what is wrong with it.
+  const names = ['DATABASE_URL=postgres://sphere@postgres/sphere', 'SPHERE_SITES=s3', 'SPHERE_BUILDS=ecs'];
+  const wrong = inside(...names.flatMap((name) => ['--env', name]), image);
+  await expect(wrong).rejects.toThrow(/SPHERE_PUBLIC_URL[\s\S]*SPHERE_KEY[\s\S]*SPHERE_ECS_CLUSTER/);
 }, 120_000);

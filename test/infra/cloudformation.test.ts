@@ -21,7 +21,7 @@ const attributes: Record<string, RegExp> = {
   'AWS::ECS::Cluster': /^Arn$/,
   'AWS::ElastiCache::ReplicationGroup': /^PrimaryEndPoint\.(Address|Port)$/,
   'AWS::IAM::Role': /^Arn$/,
-  'AWS::RDS::DBInstance': /^(Endpoint\.Address|MasterUserSecret\.SecretArn)$/,
+  'AWS::RDS::DBInstance': /^Endpoint\.Address$/,
 };
 
 type Statement = {

@@ -1,11 +1,11 @@
 /** Publishing to a real S3 server: under faults, stopped in the middle, large, and as a visitor sees it. */
 import { randomBytes } from 'node:crypto';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Serving } from '../../contract/configuration.ts';
 import { forEachBounded } from '../../files/bounded.ts';
-import { planListing } from '../../server/adapters/s3/blobs.ts';
+import { blobRanges, pagesAfter } from '../../server/adapters/s3/blobs.ts';
 import { createS3 } from '../../server/adapters/s3/client.ts';
 import type { S3Compatible } from '../../server/adapters/s3/options.ts';
 import { createSign } from '../../server/adapters/s3/signing.ts';
@@ -237,17 +237,23 @@ describe('what is missing is found with few requests', () => {
   });
 
   test.each([
-    [1000, '80', 1, 1],
-    [1000, '01', 16, 255],
-  ])('a first page of %i that reached %s', (seen, last, ranges, pages) => {
-    const plan = planListing(seen, last.padEnd(64, '0'));
-    expect(plan.ranges).toHaveLength(ranges);
-    expect(plan.ranges.at(-1)?.to).toBeNull();
-    expect(plan.ranges.map(({ after }) => after)).toEqual([
-      last.padEnd(64, '0'),
-      ...plan.ranges.slice(0, -1).map(({ to }) => to),
-    ]);
-    expect(plan.requests).toBe(pages + ranges);
+    [2, 1],
+    [900, 1],
+    [901, 2],
+    [2000, 3],
+    [50_000, 16],
+  ])('%i blobs are looked for in %i ranges that cover everything', (count, ranges) => {
+    const divided = blobRanges(count);
+    expect(divided).toHaveLength(ranges);
+    expect([divided[0]?.after, divided.at(-1)?.to]).toEqual(['', '']);
+    expect(divided.slice(1).map(({ after }) => after)).toEqual(divided.slice(0, -1).map(({ to }) => to));
+  });
+
+  test('how many pages follow is judged by how far the first reached', () => {
+    expect(pagesAfter({ after: '', to: '' }, '80', 1000)).toBe(1);
+    expect(pagesAfter({ after: '', to: '' }, '01', 1000)).toBe(255);
+    expect(pagesAfter({ after: '80', to: 'c0' }, '90', 1000)).toBe(3);
+    expect(pagesAfter({ after: '80', to: 'c0' }, '80', 1000)).toBeGreaterThan(1e6);
   });
 });
 
@@ -293,6 +299,19 @@ describe('faults', () => {
       code: 'PUBLISH_FAILED',
       message: 'The content of a.txt is not there any more.',
     });
+  });
+
+  test('a manifest that is lost costs nothing but what only it has put there, and is said', async () => {
+    const site = newSite();
+    await bring(site, 'd1', { 'a.txt': 'a', 'b.txt': 'b' });
+    await publish(site, 'd1');
+    const Key = `${site.project}/manifests/d1.json`;
+    await s3.client.send(new DeleteObjectCommand({ Bucket: 'sphere-123456789012-us-east-1', Key }));
+    await bring(site, 'd2', { 'a.txt': 'new' });
+    const fresh = createS3SiteStore(s3.options());
+    await publish(site, 'd2', { order: 2, live: 'd1', recent: ['d1'] }, fresh);
+    expect(await s3.contents(site.slug)).toEqual({ 'a.txt': 'new', 'b.txt': 'b' });
+    expect(s3.reported).toEqual([expect.stringMatching(/^The manifest of d1 is lost/)]);
   });
 
   test('an aborted signal stops everything at once, and the next publication repairs the bucket', async () => {

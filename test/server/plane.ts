@@ -197,9 +197,9 @@ export function playBuilder(url: string, deployment: string, attempt: number, bo
     /** Uploads `files` and reports them as built. */
     async finish(files: Record<string, string>, serving: Manifest['serving'] = {}) {
       const answer = await builder.upload(files, serving);
-      return answer.body.error ? answer : builder.built();
+      return answer.body.error ? answer : builder.built(answer.body.missing.length);
     },
-    built: () => post('/result', { outcome: 'built', uploaded: 0, uploadedBytes: 0, warnings: [] }),
+    built: (uploaded = 0) => post('/result', { outcome: 'built', uploaded, uploadedBytes: 0, warnings: [] }),
     /** Uploads `files` and says no more. */
     async upload(files: Record<string, string>, serving: Manifest['serving'] = {}) {
       const contents = Object.entries(files).map(([path, text]) => {
