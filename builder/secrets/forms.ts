@@ -61,11 +61,21 @@ function encodings(text: string): string[] {
   return [text, ...urlEncoded(text), ...base64(text)];
 }
 
-/** Every program escapes a little differently: the two usual sets, capitals or not, `+` for a space. */
+/**
+ * Every program escapes a little differently: JavaScript's two functions, RFC 3986 (curl), forms (WHATWG), Python's
+ * `quote`, which leaves `/`, `+` for a space or not, and digits in capitals or not.
+ */
 function urlEncoded(text: string): string[] {
-  const component = encodeURIComponent(Buffer.from(text).toString('utf8'));
+  // Half of a pair of surrogates has no encoding.
+  const whole = Buffer.from(text).toString('utf8');
+  const component = encodeURIComponent(whole);
   const strict = component.replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
-  const all = [component, strict, strict.replaceAll('%20', '+')];
+  const form = new URLSearchParams({ _: whole }).toString().slice('_='.length);
+  const all = [component, encodeURI(whole), strict, form].flatMap((one) => [
+    one,
+    one.replaceAll('%20', '+'),
+    one.replaceAll('%2F', '/'),
+  ]);
   return [...all, ...all.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()))];
 }
 
