@@ -7,19 +7,17 @@ export function parseEnvironmentFile(text: string): Map<string, string> {
 }
 
 /**
- * How `value` is written so that a reader of the format finds the same again; null when the format has no way to. Which
- * way that is, is tried: the format knows hardly any escapes.
+ * How `value` is written so that every reader of the format finds the same again; null when the format has no way to: a
+ * quote cannot stand in quotes of its own kind, nor a backslash before the last one, and only `\n` is an escape, in
+ * double quotes.
  */
 export function writtenValue(value: string): string | null {
-  const plain = /^[A-Za-z0-9_./:@%+,~^=-]*$/.test(value) ? [value] : [];
-  const escaped = value.replaceAll('\n', '\\n').replaceAll('\r', '\\r');
-  const candidates = [...plain, `'${value}'`, `"${escaped}"`, `\`${value}\``, value];
-  return candidates.find((written) => readsAs(written, value)) ?? null;
-}
-
-function readsAs(written: string, value: string): boolean {
-  const read = parseEnvironmentFile(`BEFORE=1\nNAME=${written}\nAFTER=1\n`);
-  return read.size === 3 && read.get('NAME') === value && read.get('AFTER') === '1';
+  if (/^[A-Za-z0-9_./:@%+,~^=-]*$/.test(value)) return value;
+  if (value.includes('\r')) return null;
+  const closes = !value.endsWith('\\');
+  if (!value.includes("'") && closes) return `'${value}'`;
+  if (!/["\\]/.test(value)) return `"${value.replaceAll('\n', '\\n')}"`;
+  return !value.includes('`') && closes ? `\`${value}\`` : null;
 }
 
 export type Merged = {
