@@ -1,9 +1,9 @@
 /** Files in the format of `.env`: reading, and merging values into one without touching what else it holds. Pure. */
-import { parseEnv } from 'node:util';
+import { parse } from 'dotenv';
 
 /** The values of a file; of a name that stands there twice, the last. */
 export function parseEnvironmentFile(text: string): Map<string, string> {
-  return new Map(Object.entries(parseEnv(text.replace(/^\uFEFF/, '')) as Record<string, string>));
+  return new Map(Object.entries(parse(text.replace(/^\uFEFF/, ''))));
 }
 
 /**

@@ -38,6 +38,9 @@ export const routes = {
   setEnvironmentValue: { method: 'put', path: '/v1/projects/:slug/env/:name', principal: 'account' },
   removeEnvironmentValue: { method: 'delete', path: '/v1/projects/:slug/env/:name', principal: 'account' },
   rollback: { method: 'post', path: '/v1/projects/:slug/rollback', principal: 'account' },
+  promote: { method: 'post', path: '/v1/projects/:slug/promote', principal: 'account' },
+  listTargets: { method: 'get', path: '/v1/projects/:slug/targets', principal: 'account' },
+  removeTarget: { method: 'delete', path: '/v1/projects/:slug/targets/:name', principal: 'account' },
 
   registerBuilder: {
     method: 'post',

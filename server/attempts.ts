@@ -12,7 +12,12 @@ import type { Plane } from './plane.ts';
 import { buildEnvironmentOf } from './project-environment.ts';
 
 /** Names one try at building one deployment. */
-export type Attempt = { deployment: string; attempt: number };
+export type Attempt = {
+  deployment: string;
+  attempt: number;
+  /** What is done is the decision of this process, and counts only while it holds the lease. */
+  heldBy?: string;
+};
 
 /** Since this version of the contract, builders give environment values to commands and keep secrets to themselves. */
 const withEnvironment = 2;
@@ -44,6 +49,7 @@ export async function onBuiltAttempt<T>(plane: Plane, attempt: Attempt, work: On
   return plane.database.transaction(async (trx) => {
     const row = await lockDeployment(trx, attempt.deployment);
     if (row?.attempt !== attempt.attempt || row.deployment_status !== 'building') throw stale(attempt);
+    if (attempt.heldBy !== undefined && row.lease_owner !== attempt.heldBy) throw stale(attempt);
     return work(trx, row);
   });
 }

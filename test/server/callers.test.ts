@@ -29,9 +29,9 @@ const fill = {
   digest: 'a'.repeat(64),
   blob: 'b'.repeat(64),
   slug: 'none',
+  name: 'none',
   attempt: 1,
   account: 'none',
-  name: 'NONE',
 };
 
 /** What each kind of caller is refused with by the door, before the route itself has a say. */

@@ -56,7 +56,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
         sites: { ...sites, regions: ['eu-central-1', 'us-east-1'] },
         builds: runner.builds,
         keys: options.keys?.[replica] ?? keys,
-        addresses: { site: address, direct: address, open: async () => null },
+        addresses: { site: address, direct: address, open: async () => null, close: async () => {} },
         settings: {
           maxBuilds: options.maxBuilds ?? 10,
           maxBuildsPerAccount: options.maxBuildsPerAccount ?? 10,
