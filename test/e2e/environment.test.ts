@@ -118,13 +118,10 @@ test.each([
   });
   expect(deployment).toMatchObject({ status: 'error', reason: 'output_invalid' });
   for (const trace of traces(secret)) expect(ended.stdout + ended.stderr).not.toContain(trace);
-  const { live } = await sphere.json<{ live: Deployment }>(['ls'], { cwd }).then(async () => ({
-    live: (await sphere.json<{ projects: { slug: string; live: Deployment }[] }>(['ls'])).projects.find(
-      ({ slug }) => slug === name,
-    )?.live as Deployment,
-  }));
-  expect((await get(live.url)).body).toBe('<h1>here</h1>');
-  expect((await get(`${live.url}${path === 'index.html' ? 'none' : path}`)).status).toBe(404);
+  const { projects } = await sphere.json<{ projects: { slug: string; url: string }[] }>(['ls']);
+  const url = projects.find(({ slug }) => slug === name)?.url ?? '';
+  expect((await get(url)).body).toBe('<h1>here</h1>');
+  expect((await get(`${url}${path === 'index.html' ? 'none' : path}`)).status).toBe(404);
   // Told that everybody may read it, it is published.
   await add(cwd, 'API_KEY', secret, '--plain');
   expect((await sphere.run(['deploy'], { cwd })).code).toBe(0);
@@ -274,6 +271,24 @@ test('--env goes above what is stored, and env in sphere.json below it; the dry 
   });
   const prebuilt = await sphere.run(['deploy', '--prebuilt', 'out', '-e', 'A=1'], { cwd });
   expect(prebuilt).toMatchObject({ code: 2, stderr: expect.stringContaining('--prebuilt builds nothing') });
+});
+
+test('a preview gets what is stored for previews, and none of what is stored for live alone', async () => {
+  const { cwd, next } = await deployed('previewed');
+  await add(cwd, 'API_KEY', secret);
+  await add(cwd, 'MODE', 'of live', '--plain');
+  await add(cwd, 'MODE', 'of previews', '--plain', '--scope', 'previews');
+  await add(cwd, 'SHARED_KEY', `${secret} shared`, '--scope', 'live,previews');
+  next(`
+    const { API_KEY, MODE, SHARED_KEY, SPHERE_TARGET } = process.env;
+    console.log('got ' + JSON.stringify([API_KEY?.length, MODE, SHARED_KEY?.length, SPHERE_TARGET]));
+    ${page}
+  `);
+  const { length } = secret;
+  const preview = await sphere.run(['deploy', '--preview', 'feature'], { cwd });
+  expect(preview.stderr).toContain(`got [null,"of previews",${length + 7},"feature"]`);
+  const live = await sphere.run(['deploy'], { cwd });
+  expect(live.stderr).toContain(`got [${length},"of live",${length + 7},"live"]`);
 });
 
 test('rm asks, names what goes, and takes it from both', async () => {
