@@ -161,7 +161,7 @@ function gitMissing(cause: Error): SphereError {
  */
 export function withoutCredentials(text: string, token?: string): string {
   const withoutToken = token ? text.replaceAll(token, '***') : text;
-  return withoutToken.replace(/\b(https?|ftps?|ssh|git):\/\/[^\s/'"@]+@/gi, (found, transport: string) =>
+  return withoutToken.replace(/\b(https?|ftps?|ssh|git):\/\/[^\s/'"]+@/gi, (found, transport: string) =>
     // A user of ssh is no secret, unless a password follows it.
     /^ssh:\/\/[^:]+$/i.test(found) ? found : `${transport}://***@`,
   );

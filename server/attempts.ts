@@ -83,11 +83,14 @@ export async function registerBuilder(
   });
   const environment = await buildEnvironmentOf(plane, row);
   if (request.contractVersion < withEnvironment && environment.length > 0) {
-    throw new SphereError(
+    const refused = new SphereError(
       'VERSION_MISMATCH',
       `this deployment has environment values, which a builder of version ${request.contractVersion} would ignore`,
-      { hint: 'Run the builder that belongs to this plane.' },
+      { hint: 'Whoever runs the plane publishes the builder of its version: scripts/publish-builder-image.' },
     );
+    // Another attempt would be started with the same builder.
+    await failAttempt(plane, attempt, 'infrastructure', refused.toBody());
+    throw refused;
   }
   return { ...(await specOf(plane, row)), environment };
 }

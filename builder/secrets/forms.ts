@@ -20,6 +20,9 @@ const shortestLine = 64;
 
 /** So long, and of capitals, small letters and digits, a run of characters is nothing that stands in a text by chance. */
 const keyMaterial = /[A-Za-z0-9+/_=-]{32,}/g;
+const characters = [/[A-Z]/, /[a-z]/, /[0-9]/];
+/** `{"alg":`, `{"typ":` or `{"kid":` in base64: with that begin all tokens of a kind, public ones too. */
+const tokenHeader = /^eyJ(?:hbGci|0eXAi|raWQi)/;
 
 /**
  * For the log, where a line comes after the other: raw, as JSON and shells quote it, URL-encoded, in base64 at its three
@@ -42,7 +45,7 @@ export function formsInFiles(secret: string): string[] {
 function wholes(secret: string): string[] {
   // A key inside of JSON has its line breaks escaped.
   const runs = secret.replaceAll('\\n', '\n').match(keyMaterial) ?? [];
-  const keys = runs.filter((run) => /[A-Z]/.test(run) && /[a-z]/.test(run) && /[0-9]/.test(run));
+  const keys = runs.filter((run) => characters.every((kind) => kind.test(run)) && !tokenHeader.test(run));
   return [
     secret,
     secret.trim(),

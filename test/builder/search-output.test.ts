@@ -49,6 +49,12 @@ test('what everybody may have is not taken for a secret that holds it', async ()
   expect(await found('fetch("https://id.example.com/token")', account)).toBe(false);
   expect(await found('the end of sk_live_51/Hx+9')).toBe(false);
   expect(await found('short', 'short')).toBe(false);
+  // Two tokens of one service, of which one is for the browser, begin alike.
+  const header = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString('base64url');
+  const token = (role: string) =>
+    `${header}.${Buffer.from(`{"role":"${role}"}`).toString('base64url')}.c2lnbmF0dXJl`;
+  expect(await found(`const anon = "${token('anon')}"`, token('service_role'))).toBe(false);
+  expect(await found(`const mine = "${token('service_role')}"`, token('service_role'))).toBe(true);
 });
 
 test('wherever a piece of a large file ends, a secret across it is found', async () => {

@@ -15,6 +15,7 @@ test.each([
     'redirect to http://a:b@c.example/x and ftp://d:e@f/',
     'redirect to http://***@c.example/x and ftp://***@f/',
   ],
+  ["at 'https://user:p@ss@example.com/a.git'", "at 'https://***@example.com/a.git'"],
   [`remote: welcome, ${token}!`, 'remote: welcome, ***!'],
   ["fatal: 'ssh://git@example.com/a.git' is not there", "fatal: 'ssh://git@example.com/a.git' is not there"],
   ["fatal: 'ssh://git:secret@example.com/a.git'", "fatal: 'ssh://***@example.com/a.git'"],

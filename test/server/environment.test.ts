@@ -117,6 +117,10 @@ describe('a value', () => {
         plane.bootstrapToken(deployment.id, 1),
       );
     expect(answer.body.error).toMatchObject({ code: 'VERSION_MISMATCH' });
+    expect((await plane.ended(deployment.id)).deployment).toMatchObject({
+      status: 'error',
+      error: { code: 'VERSION_MISMATCH', hint: expect.stringContaining('publish-builder-image') },
+    });
   });
 
   test.each([
