@@ -36,7 +36,9 @@ export async function claimQueued(plane: Plane): Promise<DeploymentRow[]> {
     if (ids.length === 0) return [];
     // Nothing else claims, but somebody may be cancelling one.
     const rows = await claimable(trx).selectAll().where('id', 'in', ids).forUpdate().skipLocked().execute();
-    return rows.length === 0 ? [] : startAttempts(plane, trx, rows);
+    if (rows.length === 0) return [];
+    const started = await startAttempts(plane, trx, rows);
+    return started.sort((a, b) => ids.indexOf(a.id) - ids.indexOf(b.id));
   });
 }
 

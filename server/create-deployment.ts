@@ -39,7 +39,8 @@ const keyLifeMs = 24 * 3600_000;
 
 /**
  * Queues a deployment, or finds that the same thing is live already. `key` (optional) makes a repeated call answer
- * what the first one made. `turns`: at the targets of this process. Throws `SLUG_IN_USE`, `SOURCE_UNAVAILABLE`, `IDEMPOTENCY_KEY_REUSED`, `REQUEST_INVALID`.
+ * what the first one made. `turns`: this process's at each target, so that whoever waits for one holds no connection.
+ * Throws `SLUG_IN_USE`, `SOURCE_UNAVAILABLE`, `IDEMPOTENCY_KEY_REUSED`, `REQUEST_INVALID`.
  */
 export async function createDeployment(
   plane: Plane,

@@ -65,7 +65,8 @@ export function startWorkLoop(plane: Plane, duties: readonly Duty[]): WorkLoop {
         lastLook = plane.now();
       }
     }
-    await Promise.allSettled(running.values());
+    // What is being looked for may still begin something.
+    while (running.size > 0) await Promise.allSettled(running.values());
     if (!exclusive)
       await giveBack(plane).catch((error: unknown) => plane.report('giving back failed', error));
   })();

@@ -37,10 +37,11 @@ beforeAll(async () => {
   });
   await migrate(empty);
   await empty.destroy();
-  const many = { deployments: 100_000, projects: 1_000, accounts: 500, queued: 2_000, building: 200 };
+  const many = { deployments: 100_000, projects: 1_000, accounts: 500, queued: 300, building: 200 };
   await insertManyRows(url, many);
 
   const pool = new pg.Pool({ connectionString: url, max: 10 });
+  pool.on('error', () => {});
   pool.on('connect', (client) => {
     client.on('notice', ({ message = '' }) => {
       const json = message.indexOf('{');
@@ -54,7 +55,7 @@ beforeAll(async () => {
     .set({ lease_expires_at: new Date(0) })
     .where('id', 'in', ['dpl_98000', 'dpl_97999'])
     .execute();
-  replicas = await startReplicas(database, { maxBuilds: 250, maxBuildsPerAccount: 5 });
+  replicas = await startReplicas(database, { maxBuilds: 3_000, maxBuildsPerAccount: 50 });
 }, 120_000);
 afterAll(async () => {
   await replicas?.stop();

@@ -12,6 +12,7 @@ import { createDiskSiteStore } from '../../server/adapters/disk-site-store.ts';
 import type { Database } from '../../server/database/database.ts';
 import { duties } from '../../server/duties.ts';
 import { createKeys, type Keys } from '../../server/keys.ts';
+import type { SiteStore } from '../../server/ports.ts';
 import { openReplica } from '../../server/replica.ts';
 import { createPaperRunner, playBuilder, request } from './plane.ts';
 
@@ -24,6 +25,8 @@ export type ReplicasOptions = {
   leaseMs?: number;
   /** The keys of each replica. Default: the same for all. */
   keys?: readonly Keys[];
+  /** What the replicas use in place of the store on disk. */
+  sites?: (store: SiteStore) => SiteStore;
 };
 
 /** A port that nothing listens on. */
@@ -41,7 +44,8 @@ export async function startReplicas(database: Database, options: ReplicasOptions
   const directory = await mkdtemp(join(tmpdir(), 'sphere-replicas-'));
   const runner = createPaperRunner({ startsOnce: true });
   const logs = createDiskLogStore(join(directory, 'logs'), { maxBytes: 10_000_000 });
-  const sites = createDiskSiteStore(join(directory, 'sites'));
+  const { sites: wrap = (store) => store } = options;
+  const sites = wrap(createDiskSiteStore(join(directory, 'sites')));
   const keys = createKeys(Buffer.alloc(32, 7));
   const clock = { database, now: Date.now };
   await ensureAdminToken(clock, 'admin-'.repeat(6));
