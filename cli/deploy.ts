@@ -8,9 +8,11 @@ import { alreadyLive, conclude, DeploymentEnded, resultObject } from './deployme
 import { deploymentEnvironment, type EnvironmentFlags } from './deployment-environment.ts';
 import { checkDirectory, readProjectDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
+import { readTimeout } from './durations.ts';
 import { type EventFile, openEventFile } from './event-file.ts';
-import { followDeployment } from './follow.ts';
-import { choosePlane, connectPlane, type Plane, type PlaneChoice, planeNotChosen } from './plane.ts';
+import { type FollowRequest, followDeployment } from './follow.ts';
+import { connectPlane, type Plane } from './plane.ts';
+import { choosePlane, type PlaneChoice, planeNotChosen } from './plane-choice.ts';
 import { planSource } from './planned-source.ts';
 import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
 import { readTargets, replacementText } from './replacement.ts';
@@ -30,10 +32,10 @@ import { settingsFromTop, workspaceTop } from './workspace.ts';
 export type DeployOptions = SettingFlags &
   TargetFlags &
   EnvironmentFlags & {
-    local?: true;
     dryRun?: true;
     detach?: true;
     force?: true;
+    timeout?: string;
     /** False after `--no-cache`. */
     cache: boolean;
   };
@@ -63,6 +65,7 @@ async function deployAndFollow(
   const startedAt = Date.now();
   const { environment, output } = context;
   checkUse(named, options);
+  const timeoutMs = readTimeout(options.timeout);
   const project = await readProjectDirectory(path.resolve(context.directory, named ?? '.'));
   const { directory } = project;
   const written = resolveSettings({
@@ -72,7 +75,7 @@ async function deployAndFollow(
     facts: project.facts,
   });
   const values = deploymentEnvironment(options, project.configuration.env);
-  const choice = choosePlane(environment, options.local === true);
+  const choice = choosePlane({ ...context, directory });
   const prebuilt = options.prebuilt === undefined ? null : path.resolve(context.directory, options.prebuilt);
   if (prebuilt !== null) checkDirectory(prebuilt, 'Name the directory that holds the built site.');
   const hosted = choice.kind === 'hosted';
@@ -120,7 +123,14 @@ async function deployAndFollow(
       output.note(`Left running; see \`sphere logs ${id} -f\`.`);
       return { json: resultObject('created', deployment), text: id };
     }
-    const ended = await follow(context, { plane, answer, prepared, events, interrupted: interrupted.signal });
+    const ended = await follow(context, {
+      plane,
+      answer,
+      prepared,
+      events,
+      interrupted: interrupted.signal,
+      ...(timeoutMs === undefined ? {} : { timeout: { ms: timeoutMs, from: startedAt } }),
+    });
     events.write({ type: 'ended', id, project: created, target: to, url: ended.url, status: ended.status });
     return conclude(context, ended, Date.now() - startedAt, interrupted.signal.aborted);
   } finally {
@@ -139,6 +149,13 @@ function checkUse(named: string | undefined, options: DeployOptions): void {
         hint: 'Name one of them; --root names a directory inside the repository.',
       },
     );
+  }
+  if (options.timeout !== undefined && (options.detach || options.prebuilt !== undefined)) {
+    const other = options.detach ? '--detach' : '--prebuilt';
+    const why = options.detach ? 'nothing is waited for' : 'the work is done here, and would end with us';
+    throw new SphereError('USAGE', `--timeout does not go with ${other}: ${why}.`, {
+      hint: 'Leave one of the two out.',
+    });
   }
   if (options.detach && options.prebuilt !== undefined) {
     throw new SphereError(
@@ -160,7 +177,7 @@ async function offerPlane(
   const question = `No control plane is configured. Run one on this machine, in ${choice.home}?`;
   const accepted = environment.ci ? false : yes || (await prompts?.confirm(question));
   if (!accepted) throw planeNotChosen();
-  return { kind: 'embedded', home: choice.home };
+  return { kind: 'embedded', home: choice.home, from: 'your answer' };
 }
 
 async function askSlug({ prompts }: Context, question: string, suggestion: string | null): Promise<string> {
@@ -236,9 +253,10 @@ async function follow(
     prepared: PreparedSource;
     events: EventFile;
     interrupted: AbortSignal;
+    timeout?: NonNullable<FollowRequest['timeout']>;
   },
 ): Promise<Deployment> {
-  const { plane, answer, prepared, events, interrupted } = work;
+  const { plane, answer, prepared, events, interrupted, timeout } = work;
   const { builder, deployment } = answer;
   let written = 0;
   const followed = followDeployment({
@@ -246,6 +264,7 @@ async function follow(
     deployment,
     output,
     interrupted,
+    ...(timeout ? { timeout } : {}),
     onState: ({ phases }) => {
       for (const { phase } of phases.slice(written))
         events.write({ type: 'phase', id: deployment.id, phase });

@@ -56,10 +56,16 @@ export function conclude(
     sayAddresses({ output }, deployment);
     return { json: resultObject('deployed', deployment), text: url };
   }
-  const code = error?.code ?? (reason ? codeOfReason[reason] : 'INTERNAL');
-  throw new DeploymentEnded(
+  throw endError(deployment);
+}
+
+/** The error that a deployment ended with, which is not ready. */
+export function endError(deployment: Deployment): DeploymentEnded {
+  const { status, reason, error, id } = deployment;
+  const known = reason && reason !== 'ignored' ? codeOfReason[reason] : 'INTERNAL';
+  return new DeploymentEnded(
     deployment,
-    code,
+    error?.code ?? known,
     error?.message ?? `The deployment ${id} ended: ${reason ?? status}.`,
     {
       hint: error?.hint ?? `See \`sphere logs ${id}\`.`,

@@ -4,6 +4,7 @@ import { sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
 import { removeEnvironment } from './project-environment.ts';
 import { findProject } from './projects.ts';
+import { databaseNow } from './publications.ts';
 import { emptyTarget, retireTargets } from './remove-targets.ts';
 
 /**
@@ -27,7 +28,7 @@ export async function removeProject(
     const ended = await retireTargets(trx, project, names, { message: 'its project was removed', now });
     await trx
       .updateTable('projects')
-      .set({ removed_at: new Date(now), updated_at: new Date(now) })
+      .set({ removed_at: databaseNow, updated_at: new Date(now) })
       .where('id', '=', project.id)
       .execute();
     await removeEnvironment(trx, project.id);

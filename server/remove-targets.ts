@@ -8,7 +8,7 @@ import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './dep
 import type { Plane } from './plane.ts';
 import { findProject, type ProjectRow, siteOn } from './projects.ts';
 import { retainedHistory } from './publication-history.ts';
-import { lockTarget } from './publications.ts';
+import { databaseNow, lockTarget } from './publications.ts';
 import { noSuchPreview, type TargetRow } from './targets.ts';
 
 /** Who removes a preview takes no longer than this; then another process may finish it. Milliseconds. */
@@ -69,7 +69,7 @@ export async function retireTargets(
     .execute();
   await trx
     .updateTable('targets')
-    .set({ removed_at: time, expires_at: null })
+    .set({ removed_at: databaseNow, expires_at: null })
     .where('project_id', '=', project.id)
     .where('name', 'in', names)
     .where('name', '<>', LIVE)
@@ -86,7 +86,7 @@ export async function emptyTarget(plane: Plane, project: ProjectRow, name: strin
   // Only now: what is published next may count on nothing that lay there before.
   await plane.database.query
     .updateTable('targets')
-    .set({ emptied_at: new Date(plane.now()) })
+    .set({ emptied_at: databaseNow })
     .where('project_id', '=', project.id)
     .where('name', '=', name)
     .execute();

@@ -228,6 +228,19 @@ const previews: Migration = {
   },
 };
 
+/** Pages of history by branch and by status. Adds, and changes nothing that the versions before read. */
+const filters: Migration = {
+  async up(db: Kysely<unknown>) {
+    const page = sql`created_at desc, "order" desc, id desc`;
+    await sql`create index deployments_branch_pages on deployments
+      (project_id, (coalesce(source ->> 'branch', source #>> '{git,branch}', source ->> 'ref')), ${page})`.execute(
+      db,
+    );
+    await sql`create index deployments_status_pages on deployments
+      (project_id, deployment_status, ${page})`.execute(db);
+  },
+};
+
 /** Environment values of projects, and the plain ones of single deployments. */
 const environment: Migration = {
   async up(db: Kysely<unknown>) {
@@ -254,7 +267,8 @@ const migrations: Record<string, Migration> = {
   '0002-hosted': hosted,
   '0003-indexes': indexes,
   '0004-previews': previews,
-  '0005-environment': environment,
+  '0005-history-filters': filters,
+  '0006-environment': environment,
 };
 const provider: MigrationProvider = { getMigrations: async () => migrations };
 
