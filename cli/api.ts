@@ -37,6 +37,13 @@ import type {
   TokenList,
   WhoAmI,
 } from '../contract/api.ts';
+import type {
+  EnvironmentList,
+  RemoveEnvironmentValueAnswer,
+  SetEnvironmentValue,
+  SetEnvironmentValueAnswer,
+} from '../contract/environment-api.ts';
+import type { EnvironmentScope } from '../contract/environment-values.ts';
 import { type ErrorBody, errorCodes, SphereError } from '../contract/errors.ts';
 import { type RouteName, routePath, routes } from '../contract/routes.ts';
 import { createHttpClient, type HttpClient, readText } from './http.ts';
@@ -82,6 +89,18 @@ export type Api = {
   listTargets(slug: string): Promise<Target[]>;
   removeTarget(slug: string, name: string): Promise<RemoveTargetAnswer>;
   removeProject(slug: string): Promise<RemoveProjectAnswer>;
+  listEnvironment(slug: string, scope?: EnvironmentScope): Promise<EnvironmentList['values']>;
+  setEnvironmentValue(
+    slug: string,
+    name: string,
+    request: SetEnvironmentValue,
+  ): Promise<SetEnvironmentValueAnswer>;
+  /** Without a scope: in both. */
+  removeEnvironmentValue(
+    slug: string,
+    name: string,
+    scope?: EnvironmentScope,
+  ): Promise<RemoveEnvironmentValueAnswer>;
   createAccount(name: string): Promise<CreateAccountAnswer>;
   listAccounts(): Promise<Account[]>;
   createToken(account: string, token: CreateToken): Promise<CreateTokenAnswer>;
@@ -166,6 +185,18 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
     // A site of many files takes long to empty.
     removeProject: (slug) =>
       json('removeProject', { parameters: { slug }, repeatable: false, timeoutMs: 10 * 60_000 }),
+    listEnvironment: async (slug, scope) =>
+      (
+        await json<EnvironmentList>('listEnvironment', {
+          parameters: { slug },
+          query: { scope },
+          repeatable: true,
+        })
+      ).values,
+    setEnvironmentValue: (slug, name, body) =>
+      json('setEnvironmentValue', { parameters: { slug, name }, body, repeatable: true }),
+    removeEnvironmentValue: (slug, name, scope) =>
+      json('removeEnvironmentValue', { parameters: { slug, name }, query: { scope }, repeatable: false }),
     createAccount: (name) => json('createAccount', { body: { name }, repeatable: true }),
     listAccounts: async () => (await json<AccountList>('listAccounts', { repeatable: true })).accounts,
     // Sent twice, it would leave a token that nobody knows.

@@ -81,6 +81,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/open.ts'),
   },
   {
+    name: 'env',
+    summary: "keep the environment values of a project's builds, secrets among them",
+    group: deploying,
+    load: () => import('./commands/env.ts'),
+  },
+  {
     name: 'login',
     summary: 'sign in to a hosted control plane',
     group: connecting,

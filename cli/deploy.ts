@@ -5,6 +5,7 @@ import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../co
 import { SphereError } from '../contract/errors.ts';
 import type { Context, Result } from './command.ts';
 import { alreadyLive, conclude, DeploymentEnded, resultObject } from './deployment-end.ts';
+import { deploymentEnvironment, type EnvironmentFlags } from './deployment-environment.ts';
 import { checkDirectory, readProjectDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
 import { readTimeout } from './durations.ts';
@@ -29,7 +30,8 @@ import {
 import { settingsFromTop, workspaceTop } from './workspace.ts';
 
 export type DeployOptions = SettingFlags &
-  TargetFlags & {
+  TargetFlags &
+  EnvironmentFlags & {
     dryRun?: true;
     detach?: true;
     force?: true;
@@ -72,6 +74,7 @@ async function deployAndFollow(
     file: project.configuration,
     facts: project.facts,
   });
+  const values = deploymentEnvironment(options, project.configuration.env);
   const choice = choosePlane({ ...context, directory });
   const prebuilt = options.prebuilt === undefined ? null : path.resolve(context.directory, options.prebuilt);
   if (prebuilt !== null) checkDirectory(prebuilt, 'Name the directory that holds the built site.');
@@ -84,7 +87,8 @@ async function deployAndFollow(
   if (options.dryRun) {
     const prepared = await prepare();
     const planned = await planSource({ settings, prepared, top, environment: environment.forChildren });
-    return dryRunResult({ settings, target: targetOf(prepared), choice, prepared, planned, directory });
+    const target = targetOf(prepared);
+    return dryRunResult({ settings, target, choice, prepared, planned, directory, environment: values });
   }
 
   const chosen = await offerPlane(context, choice);
@@ -102,6 +106,7 @@ async function deployAndFollow(
   const request = {
     ...createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug),
     ...targetFields(target, slug),
+    ...(values === undefined ? {} : { environment: values }),
   };
 
   const interrupted = new AbortController();

@@ -1,6 +1,7 @@
 /** What the CLI and the plane say to each other under `/v1`. Every body is JSON unless said otherwise. */
 import { z } from 'zod';
 import { buildSettingsSchema, servingSchema } from './configuration.ts';
+import { deploymentEnvironmentSchema } from './environment-api.ts';
 import type { ErrorBody } from './errors.ts';
 import { sha256Pattern } from './manifest.ts';
 import { longestLabel, previewDays, previewPattern } from './preview.ts';
@@ -88,6 +89,8 @@ export const createDeploymentSchema = z.strictObject({
   build: buildSettingsSchema,
   /** For `prebuilt`, where no source holds a `sphere.json`. */
   serving: servingSchema.optional(),
+  /** Plain environment values of this deployment alone. */
+  environment: deploymentEnvironmentSchema.optional(),
   /** Build an unchanged source again. */
   force: z.boolean(),
   /** Read no cache. */

@@ -115,8 +115,7 @@ export function createCallers(plane: Plane, findHolder: FindHolder): Callers {
       }
       if (!attempt) throw new Error('a builder route without an attempt');
       if (principal === 'bootstrap') {
-        if (!equalStrings(token, plane.keys.bootstrapToken(attempt.deployment, attempt.attempt)))
-          throw notSignedIn();
+        if (!plane.keys.isBootstrapToken(token, attempt.deployment, attempt.attempt)) throw notSignedIn();
         return { kind: 'bootstrap' };
       }
       await checkBuilder(token, attempt);

@@ -2,6 +2,7 @@
 import type { RemoveProjectAnswer } from '../contract/api.ts';
 import { sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
+import { removeEnvironment } from './project-environment.ts';
 import { findProject } from './projects.ts';
 import { databaseNow } from './publications.ts';
 import { emptyTarget, isGone, retireTargets } from './remove-targets.ts';
@@ -30,6 +31,7 @@ export async function removeProject(
       .set({ removed_at: databaseNow, updated_at: new Date(now) })
       .where('id', '=', project.id)
       .execute();
+    await removeEnvironment(trx, project.id);
     return { ended, names };
   });
   for (const row of ended)

@@ -38,6 +38,8 @@ in sphere.json, other branches become previews unless --prod is given.`,
       .option('--output <dir>', 'where the build leaves the site')
       .option('--framework <name>', 'the framework, where detection is wrong')
       .option('--node <version>', 'the Node version or range to build with')
+      .option('-e, --env <name=value>', 'an environment value for this build; no secret', collect)
+      .option('-b, --build-env <name=value>', 'the same', collect)
       .option('-f, --force', 'build an unchanged source again')
       .option('--no-cache', 'ignore every cache')
       .optionsGroup('Run:')
@@ -50,3 +52,6 @@ in sphere.json, other branches become previews unless --prod is given.`,
     return deploy(context, dir, options);
   },
 };
+
+/** Options that may be given several times. */
+const collect = (value: string, before: string[] = []) => [...before, value];
