@@ -6,12 +6,13 @@ import { SphereError } from '../contract/errors.ts';
 import { buildRetry } from './build-retry.ts';
 import { keepFrameworkCaches, restoreFrameworkCaches } from './cache/frameworks.ts';
 import { frameworkCachesOf } from './cache/places.ts';
-import { handOver, machineFor } from './command/build-user.ts';
+import { handOver } from './command/build-user.ts';
 import { failureOf } from './command/ending.ts';
 import { commandEnvironment, toolEnvironment } from './command/environment.ts';
 import { type CommandSteps, openSteps } from './command/steps.ts';
 import { type BuildContext, enterPhase, warn } from './context.ts';
 import { type Installation, installPackages } from './install.ts';
+import { type Isolation, isolate } from './isolation/isolate.ts';
 import { chooseOutput, lookBefore } from './output/choose-output.ts';
 import { type Output, publishOutput } from './output/publish-output.ts';
 import type { BuildPlan, PlannedCommand } from './plan/build-plan.ts';
@@ -40,6 +41,7 @@ export async function build(context: BuildContext): Promise<Built> {
     const environment = toolEnvironment(machine);
     await handOver(buildUser, { source: directory, workDirectory }, { environment, signal });
   }
+  const isolation = runsCommands(plan) ? await isolate(context, directory) : null;
   const end = limitTime(context);
   try {
     const open = (chosen: Tools) =>
@@ -48,7 +50,8 @@ export async function build(context: BuildContext): Promise<Built> {
         signal: end.signal,
         source: directory,
         user: buildUser,
-        environment: environmentOf(context, plan, chosen, directory),
+        wrapper: isolation?.wrapper ?? null,
+        environment: environmentOf(context, isolation, plan, chosen, directory),
       });
     const steps = await installOnce(context, { plan, source: directory, tools, steps: open(tools) }, open);
     await runBuild(context, plan, directory, steps);
@@ -65,6 +68,7 @@ export async function build(context: BuildContext): Promise<Built> {
     serving: { ...plan.serving, ...serving },
   });
   await keepFrameworkCaches(frameworkCachesOf(context, directory, plan.frameworkCaches));
+  isolation?.keep();
   return built;
 }
 
@@ -127,9 +131,12 @@ async function planSource(
 
 async function prepareTools(context: BuildContext, plan: BuildPlan): Promise<Tools> {
   await enterPhase(context, firstPhase(plan), plan.detections);
-  if (plan.install === null && plan.build === null)
-    return { programs: [], nodeVersion: '', managerVersion: '' };
+  if (!runsCommands(plan)) return { programs: [], nodeVersion: '', managerVersion: '' };
   return chooseTools(context, plan);
+}
+
+function runsCommands({ install, build }: BuildPlan): boolean {
+  return install !== null || build !== null;
 }
 
 function firstPhase(plan: BuildPlan): 'install' | 'build' | 'upload' {
@@ -154,19 +161,25 @@ function limitTime({ spec, signal }: BuildContext): { signal: AbortSignal; clear
   return { signal: AbortSignal.any([signal, limit.signal]), clear: () => clearTimeout(timer) };
 }
 
-function environmentOf({ spec, config }: BuildContext, plan: BuildPlan, tools: Tools, directory: string) {
+function environmentOf(
+  { spec, config }: BuildContext,
+  isolation: Isolation | null,
+  plan: BuildPlan,
+  tools: Tools,
+  directory: string,
+) {
   const git = spec.source.kind === 'git' ? spec.source : spec.source.git;
   const directories = new Set([
     plan.rootDirectory,
     plan.build?.directory ?? '.',
     plan.install?.directory ?? '.',
   ]);
-  return commandEnvironment(machineFor(config.buildUser, config.machine, config.workDirectory), {
+  return commandEnvironment(isolation?.machine ?? config.machine, {
     programs: [
       ...[...directories].map((inner) => join(directory, inner, 'node_modules', '.bin')),
       ...tools.programs,
     ],
-    derived: plan.environment,
+    derived: { ...plan.environment, ...isolation?.environment },
     sphere: {
       CI: '1',
       SPHERE: '1',

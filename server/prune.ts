@@ -11,7 +11,7 @@ import type { Plane } from './plane.ts';
 /** Caches that no build has used for this long are freed, in milliseconds. */
 const idleCacheMs = 7 * 24 * 3600_000;
 /** Directories between a kind of cache and its entries: those of `builder/cache/places.ts` lie in one per project. */
-const cacheDepths: Record<string, number> = { modules: 1, frameworks: 1, git: 0, tools: 0 };
+const cacheDepths: Record<string, number> = { modules: 1, frameworks: 1, home: 1, git: 0, tools: 0 };
 /** File systems stamp with the time of the last tick of the kernel's clock, a few milliseconds ago. */
 const clockTickMs = 100;
 /** Logs of deployments that ended this long ago, and were not live lately, are freed. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { LIVE } from '../../contract/words.ts';
 import { toolEnvironment } from '../command/environment.ts';
 import type { BuildContext } from '../context.ts';
+import type { HomeCachePlace } from '../isolation/home-cache.ts';
 import type { FrameworkCaches } from './frameworks.ts';
 import type { ModulesPlace } from './modules.ts';
 
@@ -43,4 +44,10 @@ export function frameworkCachesOf(
     user: config.buildUser,
     signal,
   };
+}
+
+/** What isolated commands have as `~/.cache`. */
+export function homeCacheOf(context: BuildContext): HomeCachePlace {
+  const { config, signal } = context;
+  return { ...placesOf(context, 'home'), environment: toolEnvironment(config.machine), signal };
 }
