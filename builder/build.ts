@@ -7,6 +7,7 @@ import { buildRetry } from './build-retry.ts';
 import { keepFrameworkCaches, restoreFrameworkCaches } from './cache/frameworks.ts';
 import { frameworkCachesOf } from './cache/places.ts';
 import { handOver } from './command/build-user.ts';
+import { watchDisk } from './command/disk-watch.ts';
 import { failureOf } from './command/ending.ts';
 import { commandEnvironment, toolEnvironment } from './command/environment.ts';
 import { type CommandSteps, openSteps } from './command/steps.ts';
@@ -42,7 +43,7 @@ export async function build(context: BuildContext): Promise<Built> {
     await handOver(buildUser, { source: directory, workDirectory }, { environment, signal });
   }
   const isolation = runsCommands(plan) ? await isolate(context, directory) : null;
-  const end = limitTime(context);
+  const end = await limit(context);
   try {
     const open = (chosen: Tools) =>
       openSteps({
@@ -55,6 +56,8 @@ export async function build(context: BuildContext): Promise<Built> {
       });
     const steps = await installOnce(context, { plan, source: directory, tools, steps: open(tools) }, open);
     await runBuild(context, plan, directory, steps);
+  } catch (error) {
+    throw await end.explain(error);
   } finally {
     end.clear();
   }
@@ -142,6 +145,24 @@ function runsCommands({ install, build }: BuildPlan): boolean {
 function firstPhase(plan: BuildPlan): 'install' | 'build' | 'upload' {
   if (plan.install !== null) return 'install';
   return plan.build === null ? 'upload' : 'build';
+}
+
+/** What ends install and build: the attempt's own end, the time, a disk that fills. */
+async function limit(context: BuildContext) {
+  const { config } = context;
+  const time = limitTime(context);
+  const disk = await watchDisk({
+    directory: config.workDirectory,
+    environment: toolEnvironment(config.machine),
+  });
+  return {
+    signal: AbortSignal.any([time.signal, disk.signal]),
+    explain: disk.explain,
+    clear: () => {
+      time.clear();
+      disk.stop();
+    },
+  };
 }
 
 /** One limit for install and build together, from the start of the first. */

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type CopyContext, copyTree } from './copy-tree.ts';
+import { isReallyInside } from './inside.ts';
 import { pathAsName } from './modules.ts';
 
 export type FrameworkCaches = CopyContext & {
@@ -23,7 +24,7 @@ export async function restoreFrameworkCaches(caches: FrameworkCaches): Promise<s
     const places = [caches.kept, caches.alsoRead].filter((place) => place !== null);
     const from = places.map((place) => join(place, pathAsName(path))).find((place) => existsSync(place));
     const to = join(caches.source, path);
-    if (from === undefined || existsSync(to)) continue;
+    if (from === undefined || existsSync(to) || !isReallyInside(caches.source, path)) continue;
     try {
       await copyTree(from, to, 'copy', caches);
       restored.push(path);
@@ -41,7 +42,7 @@ export async function keepFrameworkCaches(caches: FrameworkCaches): Promise<void
   mkdirSync(caches.kept, { recursive: true });
   for (const path of caches.paths) {
     const from = join(caches.source, path);
-    if (!existsSync(from)) continue;
+    if (!existsSync(from) || !isReallyInside(caches.source, path)) continue;
     const place = join(caches.kept, pathAsName(path));
     const made = join(caches.kept, `.${pathAsName(path)}-${randomUUID()}`);
     await move(from, made, caches);

@@ -19,6 +19,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type CopyContext, type CopyMode, cheapestMode, copyTree } from './copy-tree.ts';
+import { isReallyInside } from './inside.ts';
 import { listingDigest } from './listing.ts';
 import type { ModulesKey } from './modules-key.ts';
 
@@ -29,6 +30,8 @@ export type ModulesPlace = CopyContext & {
   alsoRead: string | null;
   /** The directory of the source in which packages are installed. */
   directory: string;
+  /** Caches are to be ignored: what is kept takes the place of what was. */
+  replace?: boolean;
 };
 
 type Entry = {
@@ -71,6 +74,7 @@ export async function reuseModules(
   try {
     for (const [index, path] of entry.paths.entries()) {
       const to = join(place.directory, path);
+      if (!isReallyInside(place.directory, path)) throw new Error(`${path} lies behind a link`);
       if (entry.rewritten.includes(path)) rmSync(to, { force: true });
       else if (existsSync(to)) throw new Error(`${path} is in the source`);
       made.push(to);
@@ -97,7 +101,12 @@ export async function keepModules(
   mkdirSync(place.kept, { recursive: true });
   const installed = madeByInstall(place.directory);
   const at = join(place.kept, key);
-  if (installed.length === 0 || existsSync(at)) return;
+  if (installed.length === 0) return;
+  if (existsSync(at)) {
+    if (!place.replace) return;
+    // Somebody may distrust it.
+    remove(place.kept, key);
+  }
   const paths = [...installed, ...rewritten];
   const made = join(place.kept, `.${key}-${randomUUID()}`);
   const writes = existsSync(join(place.kept, writesFile));
@@ -129,12 +138,14 @@ export function sweepModules(kept: string): void {
     ({ name, changed }) => name.startsWith('.') && Date.now() - changed > abandonedMs,
   );
   const old = ages.filter(({ name }) => !name.startsWith('.')).slice(keptEntries);
-  for (const { name } of [...abandoned, ...old]) {
-    const removed = join(kept, `.${name}-removed`);
-    // Moved away first, so that nobody finds half of it.
-    renameSync(join(kept, name), removed);
-    rmSync(removed, { recursive: true, force: true });
-  }
+  for (const { name } of [...abandoned, ...old]) remove(kept, name);
+}
+
+function remove(kept: string, name: string): void {
+  const removed = join(kept, `.${name}-removed`);
+  // Moved away first, so that nobody finds half of it.
+  renameSync(join(kept, name), removed);
+  rmSync(removed, { recursive: true, force: true });
 }
 
 function readEntry(at: string): Entry | null {
@@ -170,7 +181,8 @@ const yarnState = '.yarn/install-state.gz';
 function madeByInstall(directory: string): string[] {
   if (existsSync(join(directory, '.pnp.cjs'))) return [];
   const modules = modulesIn(directory);
-  return modules.length > 0 && existsSync(join(directory, yarnState)) ? [...modules, yarnState] : modules;
+  const hasState = existsSync(join(directory, yarnState)) && isReallyInside(directory, yarnState);
+  return modules.length > 0 && hasState ? [...modules, yarnState] : modules;
 }
 
 /** The node_modules below `directory` that are not inside of another one. */

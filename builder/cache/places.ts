@@ -26,8 +26,14 @@ function touch(directory: string): void {
 }
 
 export function modulesPlaceOf(context: BuildContext, directory: string): ModulesPlace {
-  const { config, signal } = context;
-  return { ...placesOf(context, 'modules'), directory, environment: toolEnvironment(config.machine), signal };
+  const { config, spec, signal } = context;
+  return {
+    ...placesOf(context, 'modules'),
+    directory,
+    replace: spec.noCache,
+    environment: toolEnvironment(config.machine),
+    signal,
+  };
 }
 
 export function frameworkCachesOf(
