@@ -9,6 +9,8 @@ import { checkDirectory, readProjectDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
 import { type EventFile, openEventFile } from './event-file.ts';
 import { followDeployment } from './follow.ts';
+import { agreeToSource } from './foreign-source.ts';
+import { isolationMode } from './isolation.ts';
 import { choosePlane, connectPlane, type Plane, type PlaneChoice, planeNotChosen } from './plane.ts';
 import { planSource } from './planned-source.ts';
 import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
@@ -19,6 +21,7 @@ import { settingsFromTop, workspaceTop } from './workspace.ts';
 export type DeployOptions = SettingFlags & {
   local?: true;
   dryRun?: true;
+  isolation?: string;
   detach?: true;
   force?: true;
   /** False after `--no-cache`. */
@@ -50,6 +53,7 @@ async function deployAndFollow(
   const startedAt = Date.now();
   const { environment, output } = context;
   checkUse(named, options);
+  const isolation = isolationMode(options.isolation, environment.variables.SPHERE_ISOLATION);
   const project = await readProjectDirectory(path.resolve(context.directory, named ?? '.'));
   const { directory } = project;
   const written = resolveSettings({
@@ -72,12 +76,20 @@ async function deployAndFollow(
   }
 
   const chosen = await offerPlane(context, choice);
+  if (chosen.kind === 'embedded' && settings.repository) {
+    const repository = settings.repository.value;
+    await agreeToSource(context, { repository, directory, home: chosen.home, isolation });
+  }
   const slug = settings.slug?.value ?? (await askSlug(context, 'What should the site be called?', null));
   // The two longest waits at once; a failure of either leaves nothing behind.
   const [plane, prepared] = await Promise.all([connectPlane(chosen, environment, output.note), prepare()]);
   output.note(`Deploying ${output.paint('bold', slug)} from ${prepared.description}`);
   await sendSource(plane, prepared, output.note);
-  const request = createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug);
+  const request = {
+    ...createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug),
+    // What everybody wants is not said: an older plane may run.
+    ...(isolation === 'auto' ? {} : { isolation }),
+  };
 
   const interrupted = new AbortController();
   const release = context.interrupt.hold(() => interrupted.abort());

@@ -279,6 +279,7 @@ async function insertDeployment(
       build: JSON.stringify(request.build),
       serving: JSON.stringify(request.serving ?? {}),
       no_cache: request.noCache,
+      isolation: request.isolation ?? null,
       fingerprint,
       order: target.next_order,
       attempt: prebuilt ? 1 : 0,

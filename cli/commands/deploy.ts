@@ -25,6 +25,7 @@ export const command: CommandFile = {
       .option('-f, --force', 'build an unchanged source again')
       .option('--no-cache', 'ignore every cache')
       .optionsGroup('Run:')
+      .option('--isolation <when>', 'keep the build from your files: auto, always or never')
       .option('--local', 'use the control plane on this machine')
       .option('--detach', 'print the id and leave the deployment running')
       .option('--dry-run', 'print what would be deployed, and where each value came from')

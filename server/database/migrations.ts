@@ -198,7 +198,18 @@ const hosted: Migration = {
   },
 };
 
-const migrations: Record<string, Migration> = { '0001-initial': initial, '0002-hosted': hosted };
+/** What the caller wants of isolation. */
+const isolation: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema.alterTable('deployments').addColumn('isolation', 'text').execute();
+  },
+};
+
+const migrations: Record<string, Migration> = {
+  '0001-initial': initial,
+  '0002-hosted': hosted,
+  '0008-isolation': isolation,
+};
 const provider: MigrationProvider = { getMigrations: async () => migrations };
 
 /**

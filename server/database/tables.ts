@@ -6,6 +6,7 @@ import type { ErrorBody } from '../../contract/errors.ts';
 import type {
   DeploymentStatus,
   EndReason,
+  IsolationMode,
   Phase,
   PublicationKind,
   PublicationState,
@@ -70,6 +71,7 @@ export type DeploymentTable = {
   build: Json<BuildSettings>;
   serving: Json<Serving>;
   no_cache: boolean;
+  isolation: IsolationMode | null;
   fingerprint: string;
   order: number;
   attempt: Generated<number>;
