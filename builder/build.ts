@@ -7,15 +7,16 @@ import { buildRetry } from './build-retry.ts';
 import { keepFrameworkCaches, restoreFrameworkCaches } from './cache/frameworks.ts';
 import { frameworkCachesOf } from './cache/places.ts';
 import { handOver } from './command/build-user.ts';
-import { watchDisk } from './command/disk-watch.ts';
 import { failureOf } from './command/ending.ts';
 import { commandEnvironment, toolEnvironment } from './command/environment.ts';
 import { type CommandSteps, openSteps } from './command/steps.ts';
 import { type BuildContext, enterPhase, warn } from './context.ts';
 import { type Installation, installPackages } from './install.ts';
 import { type Isolation, isolate } from './isolation/isolate.ts';
-import { chooseOutput, lookBefore } from './output/choose-output.ts';
+import { limitBuild } from './limits.ts';
+import { type Before, chooseOutput, lookBefore } from './output/choose-output.ts';
 import { type Output, publishOutput } from './output/publish-output.ts';
+import { unlessUnreadable } from './output/unreadable.ts';
 import type { BuildPlan, PlannedCommand } from './plan/build-plan.ts';
 import { nodeSetting, planNode } from './plan/node-version.ts';
 import { planBuild } from './plan/plan.ts';
@@ -23,7 +24,7 @@ import { sourceFilesAt } from './plan/source-files.ts';
 import { bringSource } from './source/bring-source.ts';
 import { readSettings } from './source/settings.ts';
 import { chooseTools, type Tools } from './tools/choose-tools.ts';
-import { duration, since } from './wording.ts';
+import { since } from './wording.ts';
 
 type Built = Extract<BuildResult, { outcome: 'built' }>;
 
@@ -43,7 +44,7 @@ export async function build(context: BuildContext): Promise<Built> {
     await handOver(buildUser, { source: directory, workDirectory }, { environment, signal });
   }
   const isolation = runsCommands(plan) ? await isolate(context, directory) : null;
-  const end = await limit(context);
+  const end = await limitBuild(context);
   try {
     const open = (chosen: Tools) =>
       openSteps({
@@ -61,8 +62,28 @@ export async function build(context: BuildContext): Promise<Built> {
   } finally {
     end.clear();
   }
-  const chosen = chooseOutput(plan, directory, before);
-  const built = await publishOutput(context, {
+  const built = await collect(context, { plan, directory, before, serving });
+  try {
+    await keepFrameworkCaches(frameworkCachesOf(context, directory, plan.frameworkCaches));
+    await isolation?.keep();
+  } catch (error) {
+    context.signal.throwIfAborted();
+    context.log.say(`Caches could not be kept for the next deployment: ${(error as Error).message}`);
+  }
+  return built;
+}
+
+async function collect(
+  context: BuildContext,
+  {
+    plan,
+    directory,
+    before,
+    serving,
+  }: { plan: BuildPlan; directory: string; before: Before; serving: Serving },
+): Promise<Built> {
+  const chosen = await unlessUnreadable(async () => chooseOutput(plan, directory, before));
+  return publishOutput(context, {
     directory: join(directory, chosen.directory),
     shown: chosen.directory,
     leaveOut: plan.output.leaveOut,
@@ -70,9 +91,6 @@ export async function build(context: BuildContext): Promise<Built> {
     browserRouter: plan.browserRouter,
     serving: { ...plan.serving, ...serving },
   });
-  await keepFrameworkCaches(frameworkCachesOf(context, directory, plan.frameworkCaches));
-  isolation?.keep();
-  return built;
 }
 
 /** Installs, with another Node where a package insists on one, and returns what the build is to run in. */
@@ -145,41 +163,6 @@ function runsCommands({ install, build }: BuildPlan): boolean {
 function firstPhase(plan: BuildPlan): 'install' | 'build' | 'upload' {
   if (plan.install !== null) return 'install';
   return plan.build === null ? 'upload' : 'build';
-}
-
-/** What ends install and build: the attempt's own end, the time, a disk that fills. */
-async function limit(context: BuildContext) {
-  const { config } = context;
-  const time = limitTime(context);
-  const disk = await watchDisk({
-    directory: config.workDirectory,
-    environment: toolEnvironment(config.machine),
-  });
-  return {
-    signal: AbortSignal.any([time.signal, disk.signal]),
-    explain: disk.explain,
-    clear: () => {
-      time.clear();
-      disk.stop();
-    },
-  };
-}
-
-/** One limit for install and build together, from the start of the first. */
-function limitTime({ spec, signal }: BuildContext): { signal: AbortSignal; clear: () => void } {
-  const limit = new AbortController();
-  const timer = setTimeout(() => {
-    limit.abort(
-      new SphereError(
-        'BUILD_TIMED_OUT',
-        `Install and build took longer than ${duration(spec.timeLimitMs)}, and were stopped.`,
-        {
-          hint: 'Look in the log for what it was doing. A command that watches for changes never ends.',
-        },
-      ),
-    );
-  }, spec.timeLimitMs);
-  return { signal: AbortSignal.any([signal, limit.signal]), clear: () => clearTimeout(timer) };
 }
 
 function environmentOf(

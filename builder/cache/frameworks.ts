@@ -1,7 +1,8 @@
 /** Keeps the frameworks' own caches (`.next/cache`, `node_modules/.cache` …) from one deployment to the next. */
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { removeTree } from '../../files/remove-tree.ts';
 import { type CopyContext, copyTree } from './copy-tree.ts';
 import { isReallyInside } from './inside.ts';
 import { pathAsName } from './modules.ts';
@@ -31,7 +32,7 @@ export async function restoreFrameworkCaches(caches: FrameworkCaches): Promise<s
     } catch {
       caches.signal.throwIfAborted();
       // Replaced meanwhile by another build: this one starts without.
-      rmSync(to, { recursive: true, force: true });
+      await removeTree(to);
     }
   }
   return restored;
@@ -53,14 +54,14 @@ export async function keepFrameworkCaches(caches: FrameworkCaches): Promise<void
     } catch {
       // Another build was faster; one is as good as the other.
     }
-    rmSync(made, { recursive: true, force: true });
-    rmSync(before, { recursive: true, force: true });
+    await removeTree(made);
+    await removeTree(before);
   }
 }
 
 async function move(from: string, to: string, caches: FrameworkCaches): Promise<void> {
   mkdirSync(dirname(to), { recursive: true });
-  rmSync(to, { recursive: true, force: true });
+  await removeTree(to);
   try {
     renameSync(from, to);
   } catch (error) {

@@ -18,6 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { removeTree } from '../../files/remove-tree.ts';
 import { type CopyContext, type CopyMode, cheapestMode, copyTree } from './copy-tree.ts';
 import { isReallyInside } from './inside.ts';
 import { listingDigest } from './listing.ts';
@@ -66,7 +67,7 @@ export async function reuseModules(
       : [join(place.alsoRead as string, key), other as Entry, 'copy' as const];
 
   if (entry.mode === 'link' && !isUntouched(at, entry)) {
-    rmSync(at, { recursive: true, force: true });
+    await removeTree(at);
     writeFileSync(join(place.kept, writesFile), '');
     return { reused: false, why: 'an earlier build wrote into it' };
   }
@@ -84,7 +85,7 @@ export async function reuseModules(
   } catch (error) {
     place.signal.throwIfAborted();
     // Removed meanwhile by another build, or too many links to a file: an install mends it.
-    for (const path of made) rmSync(path, { recursive: true, force: true });
+    for (const path of made) await removeTree(path);
     return { reused: false, why: `it could not be copied (${(error as Error).message})` };
   }
 }
@@ -105,7 +106,7 @@ export async function keepModules(
   if (existsSync(at)) {
     if (!place.replace) return;
     // Somebody may distrust it.
-    remove(place.kept, key);
+    await remove(place.kept, key);
   }
   const paths = [...installed, ...rewritten];
   const made = join(place.kept, `.${key}-${randomUUID()}`);
@@ -123,12 +124,12 @@ export async function keepModules(
     writeFileSync(join(made, entryFile), JSON.stringify(entry));
     renameSync(made, at);
   } finally {
-    rmSync(made, { recursive: true, force: true });
+    await removeTree(made);
   }
 }
 
 /** Removes entries that nothing will ask for again. */
-export function sweepModules(kept: string): void {
+export async function sweepModules(kept: string): Promise<void> {
   if (!existsSync(kept)) return;
   const found = readdirSync(kept, { withFileTypes: true }).filter((item) => item.isDirectory());
   const ages = found
@@ -138,14 +139,14 @@ export function sweepModules(kept: string): void {
     ({ name, changed }) => name.startsWith('.') && Date.now() - changed > abandonedMs,
   );
   const old = ages.filter(({ name }) => !name.startsWith('.')).slice(keptEntries);
-  for (const { name } of [...abandoned, ...old]) remove(kept, name);
+  for (const { name } of [...abandoned, ...old]) await remove(kept, name);
 }
 
-function remove(kept: string, name: string): void {
+async function remove(kept: string, name: string): Promise<void> {
   const removed = join(kept, `.${name}-removed`);
   // Moved away first, so that nobody finds half of it.
   renameSync(join(kept, name), removed);
-  rmSync(removed, { recursive: true, force: true });
+  await removeTree(removed);
 }
 
 function readEntry(at: string): Entry | null {

@@ -3,14 +3,15 @@
  * and target, so that no project can leave anything there for another.
  */
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { removeTree } from '../../files/remove-tree.ts';
 import { type CopyContext, copyTree } from '../cache/copy-tree.ts';
 
 export type HomeCache = {
   directory: string;
   /** Call when the build has come to its end: makes a fresh one the one that is kept. */
-  keep(): void;
+  keep(): Promise<void>;
 };
 
 export type HomeCachePlace = CopyContext & { kept: string; alsoRead: string | null };
@@ -28,13 +29,13 @@ export async function openHomeCache(place: HomeCachePlace, fresh: string | null)
     renameSync(made, kept);
   }
   mkdirSync(kept, { recursive: true, mode: 0o700 });
-  return { directory: kept, keep() {} };
+  return { directory: kept, async keep() {} };
 }
 
-function replace(kept: string, fresh: string): void {
+async function replace(kept: string, fresh: string): Promise<void> {
   const before = `${kept}.${randomUUID()}`;
   mkdirSync(dirname(kept), { recursive: true });
   if (existsSync(kept)) renameSync(kept, before);
   renameSync(fresh, kept);
-  rmSync(before, { recursive: true, force: true });
+  await removeTree(before);
 }

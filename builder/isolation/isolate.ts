@@ -23,7 +23,7 @@ export type Isolation = {
   /** Set for commands, as the framework's own names are. */
   environment: Record<string, string>;
   /** Keeps what the commands have left in `~/.cache` for the next deployment. */
-  keep(): void;
+  keep(): Promise<void>;
 };
 
 /** What can isolate here. `why` says, after "because" or a colon, what is missing. */
@@ -67,7 +67,7 @@ export function chooseIsolation(
 export async function isolate(context: BuildContext, source: string): Promise<Isolation> {
   const { config, spec, log, running } = context;
   const { machine, buildUser, workDirectory } = config;
-  const plain = { wrapper: null, environment: {}, keep() {} };
+  const plain = { wrapper: null, environment: {}, async keep() {} };
   // In an image that is there for one build alone: that is more than bubblewrap could do.
   if (buildUser !== null) return { ...plain, machine: machineFor(buildUser, machine, workDirectory) };
 

@@ -7,6 +7,7 @@ import { collectOutput } from '../../files/output.ts';
 import { type BuildContext, enterPhase, warn } from '../context.ts';
 import { count, since, size } from '../wording.ts';
 import { mountAt, servingOf, withoutNames } from './site.ts';
+import { unlessUnreadable } from './unreadable.ts';
 import { blobPaths, uploadSite } from './upload.ts';
 
 export type Output = {
@@ -33,7 +34,7 @@ export async function publishOutput(
   const { log, plane, signal, warnings } = context;
   if (log.phase !== 'upload') await enterPhase(context, 'upload');
   const start = performance.now();
-  const collected = await collectOutput(output.directory, outputLimits);
+  const collected = await unlessUnreadable(() => collectOutput(output.directory, outputLimits));
   const files = withoutNames(collected.files, output.leaveOut);
   const number = Object.keys(files).length;
   if (number === 0) {

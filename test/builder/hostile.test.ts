@@ -17,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { maxLineLength } from '../../contract/logs.ts';
 import { packSource } from '../../files/archive.ts';
 import { digestSource } from '../../files/digest.ts';
+import { removeTree } from '../../files/remove-tree.ts';
 import { emptyDirectory, type Tree, tree, writeTree } from '../files/tree.ts';
 import { type BuilderRun, bundleBuilder, startBuilder } from './builder-program.ts';
 import { bootstrapToken, type PlaneOptions, type RecordingPlane, startPlane } from './recording-plane.ts';
@@ -306,6 +307,21 @@ describe('a build that leaves strange things in its output', () => {
       error: { code: 'OUTPUT_INVALID', message: expect.stringContaining(why) },
     });
     expect(plane.blobs.size).toBe(0);
+  });
+
+  test('has directories refused that are deeper than paths may be long', async () => {
+    const data = openData();
+    onTestFinished(() => removeTree(data.home));
+    const deep =
+      'for (let n = 0; n < 200; n++) { fs.mkdirSync("d".repeat(50)); process.chdir("d".repeat(50)); }';
+    const plane = await build(
+      script(`mkdir out; echo x > out/index.html; node -e 'process.chdir("out"); ${deep}'`),
+      { data },
+    );
+    expect(plane.result).toMatchObject({
+      outcome: 'failed',
+      error: { code: 'OUTPUT_INVALID', message: expect.stringContaining('(ENAMETOOLONG)') },
+    });
   });
 
   test('has pipes, sockets, devices and hard links to what is not its own left out', async () => {
