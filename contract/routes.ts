@@ -35,6 +35,9 @@ export const routes = {
   getProject: { method: 'get', path: '/v1/projects/:slug', principal: 'account' },
   removeProject: { method: 'delete', path: '/v1/projects/:slug', principal: 'account' },
   rollback: { method: 'post', path: '/v1/projects/:slug/rollback', principal: 'account' },
+  promote: { method: 'post', path: '/v1/projects/:slug/promote', principal: 'account' },
+  listTargets: { method: 'get', path: '/v1/projects/:slug/targets', principal: 'account' },
+  removeTarget: { method: 'delete', path: '/v1/projects/:slug/targets/:name', principal: 'account' },
 
   registerBuilder: {
     method: 'post',

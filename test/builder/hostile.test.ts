@@ -159,6 +159,7 @@ describe('a build that reads all that it can', () => {
     });
     const environment = {
       HOME: user,
+      npm_config_userconfig: join(user, '.npmrc'),
       PATH: '/usr/local/bin:/usr/bin:/bin',
       AWS_SECRET_ACCESS_KEY: canary,
       AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: `/v2/credentials/${canary}`,
@@ -409,7 +410,8 @@ describe('a build that takes all that there is', () => {
     let most = 0;
     const looks = setInterval(() => {
       try {
-        most = Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${run.process.pid}/status`, 'utf8'))?.[1]);
+        const status = readFileSync(`/proc/${run.process.pid}/status`, 'utf8');
+        most = Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? most);
       } catch {}
     }, 50);
     expect(await run.ended).toMatchObject({ exitCode: 0, output: '' });

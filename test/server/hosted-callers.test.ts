@@ -57,7 +57,7 @@ const callers: Record<string, Caller> = {
 
 // It would end the replica that the next test asks.
 const names = (Object.keys(routes) as RouteName[]).filter((name) => name !== 'stopPlane');
-const fill = { digest: 'a'.repeat(64), blob: 'b'.repeat(64), account: 'none', attempt: 1 };
+const fill = { digest: 'a'.repeat(64), blob: 'b'.repeat(64), account: 'none', name: 'none', attempt: 1 };
 
 describe.each(Object.keys(callers))('%s', (caller) => {
   test.each(names)('on %s', async (name) => {
@@ -67,7 +67,8 @@ describe.each(Object.keys(callers))('%s', (caller) => {
     const object =
       caller === 'an account' ? { id: 'dpl_none', slug: 'none' } : { id: own.id, slug: 'own-site' };
     const path = routePath(name, { ...fill, ...object, deployment: own.id });
-    const body = method === 'get' ? undefined : name === 'rollback' ? {} : { not: 'what the route takes' };
+    const taken: Partial<Record<RouteName, object>> = { rollback: {}, promote: { target: 'none' } };
+    const body = method === 'get' ? undefined : (taken[name] ?? { not: 'what the route takes' });
     const answer = await plane.call<unknown>(1, token() ?? '', method.toUpperCase(), path, body);
     const refused = answer.status === 401 || answer.status === 403;
     expect([name, refused]).toEqual([name, principal !== 'nobody' && !opens.includes(principal)]);
