@@ -90,6 +90,7 @@ async function collect(
     basePath: plan.basePath?.path ?? null,
     browserRouter: plan.browserRouter,
     serving: { ...plan.serving, ...serving },
+    owner: context.config.buildUser?.uid ?? null,
   });
 }
 
@@ -132,6 +133,7 @@ async function publishPrebuilt(context: BuildContext): Promise<Built> {
     basePath: null,
     browserRouter: null,
     serving: context.spec.serving,
+    owner: null,
   };
   return publishOutput(context, output);
 }

@@ -21,6 +21,8 @@ export type Output = {
   /** What makes addresses in the browser, if anything does. */
   browserRouter: string | null;
   serving: Serving;
+  /** As whom it was built, where that is not the builder's own user. */
+  owner: number | null;
 };
 
 /** How many left-out paths are named. */
@@ -34,7 +36,9 @@ export async function publishOutput(
   const { log, plane, signal, warnings } = context;
   if (log.phase !== 'upload') await enterPhase(context, 'upload');
   const start = performance.now();
-  const collected = await unlessUnreadable(() => collectOutput(output.directory, outputLimits));
+  const owner = output.owner === null ? {} : { owner: output.owner };
+  const limits = { ...outputLimits, ...owner };
+  const collected = await unlessUnreadable(() => collectOutput(output.directory, limits));
   const files = withoutNames(collected.files, output.leaveOut);
   const number = Object.keys(files).length;
   if (number === 0) {
