@@ -75,7 +75,7 @@ async function work({ config, plane, leave, running }: AttemptOptions): Promise<
     heartbeat.stop();
   }
   // Nobody waits for this any more.
-  sweepModules(modulesPlaceOf(context, config.workDirectory).kept);
+  await sweepModules(modulesPlaceOf(context, config.workDirectory).kept);
 }
 
 async function resultOf(context: BuildContext): Promise<BuildResult> {

@@ -6,14 +6,17 @@ import { SphereError } from '../contract/errors.ts';
 import { buildRetry } from './build-retry.ts';
 import { keepFrameworkCaches, restoreFrameworkCaches } from './cache/frameworks.ts';
 import { frameworkCachesOf } from './cache/places.ts';
-import { handOver, machineFor } from './command/build-user.ts';
+import { handOver } from './command/build-user.ts';
 import { failureOf } from './command/ending.ts';
 import { commandEnvironment, toolEnvironment } from './command/environment.ts';
 import { type CommandSteps, openSteps } from './command/steps.ts';
 import { type BuildContext, enterPhase, warn } from './context.ts';
 import { type Installation, installPackages } from './install.ts';
-import { chooseOutput, lookBefore } from './output/choose-output.ts';
+import { type Isolation, isolate } from './isolation/isolate.ts';
+import { limitBuild } from './limits.ts';
+import { type Before, chooseOutput, lookBefore } from './output/choose-output.ts';
 import { type Output, publishOutput } from './output/publish-output.ts';
+import { unlessUnreadable } from './output/unreadable.ts';
 import type { BuildPlan, PlannedCommand } from './plan/build-plan.ts';
 import { nodeSetting, planNode } from './plan/node-version.ts';
 import { planBuild } from './plan/plan.ts';
@@ -21,7 +24,7 @@ import { sourceFilesAt } from './plan/source-files.ts';
 import { bringSource } from './source/bring-source.ts';
 import { readSettings } from './source/settings.ts';
 import { chooseTools, type Tools } from './tools/choose-tools.ts';
-import { duration, since } from './wording.ts';
+import { since } from './wording.ts';
 
 type Built = Extract<BuildResult, { outcome: 'built' }>;
 
@@ -41,7 +44,8 @@ export async function build(context: BuildContext): Promise<Built> {
     const environment = toolEnvironment(machine);
     await handOver(buildUser, { source: directory, workDirectory }, { environment, signal });
   }
-  const end = limitTime(context);
+  const isolation = runsCommands(plan) ? await isolate(context, directory) : null;
+  const end = await limitBuild(context);
   try {
     const open = (chosen: Tools) =>
       openSteps({
@@ -49,24 +53,46 @@ export async function build(context: BuildContext): Promise<Built> {
         signal: end.signal,
         source: directory,
         user: buildUser,
-        environment: environmentOf(context, plan, chosen, directory),
+        wrapper: isolation?.wrapper ?? null,
+        environment: environmentOf(context, isolation, plan, chosen, directory),
       });
     const steps = await installOnce(context, { plan, source: directory, tools, steps: open(tools) }, open);
     await runBuild(context, plan, directory, steps);
+  } catch (error) {
+    throw await end.explain(error);
   } finally {
     end.clear();
   }
-  const chosen = chooseOutput(plan, directory, before);
-  const built = await publishOutput(context, {
+  const built = await collect(context, { plan, directory, before, serving });
+  try {
+    await keepFrameworkCaches(frameworkCachesOf(context, directory, plan.frameworkCaches));
+    await isolation?.keep();
+  } catch (error) {
+    context.signal.throwIfAborted();
+    context.log.say(`Caches could not be kept for the next deployment: ${(error as Error).message}`);
+  }
+  return built;
+}
+
+async function collect(
+  context: BuildContext,
+  {
+    plan,
+    directory,
+    before,
+    serving,
+  }: { plan: BuildPlan; directory: string; before: Before; serving: Serving },
+): Promise<Built> {
+  const chosen = await unlessUnreadable(async () => chooseOutput(plan, directory, before));
+  return publishOutput(context, {
     directory: join(directory, chosen.directory),
     shown: chosen.directory,
     leaveOut: plan.output.leaveOut,
     basePath: plan.basePath?.path ?? null,
     browserRouter: plan.browserRouter,
     serving: { ...plan.serving, ...serving },
+    owner: context.config.buildUser?.uid ?? null,
   });
-  await keepFrameworkCaches(frameworkCachesOf(context, directory, plan.frameworkCaches));
-  return built;
 }
 
 /** Installs, with another Node where a package insists on one, and returns what the build is to run in. */
@@ -108,6 +134,7 @@ async function publishPrebuilt(context: BuildContext): Promise<Built> {
     basePath: null,
     browserRouter: null,
     serving: context.spec.serving,
+    owner: null,
   };
   return publishOutput(context, output);
 }
@@ -128,9 +155,12 @@ async function planSource(
 
 async function prepareTools(context: BuildContext, plan: BuildPlan): Promise<Tools> {
   await enterPhase(context, firstPhase(plan), plan.detections);
-  if (plan.install === null && plan.build === null)
-    return { programs: [], nodeVersion: '', managerVersion: '' };
+  if (!runsCommands(plan)) return { programs: [], nodeVersion: '', managerVersion: '' };
   return chooseTools(context, plan);
+}
+
+function runsCommands({ install, build }: BuildPlan): boolean {
+  return install !== null || build !== null;
 }
 
 function firstPhase(plan: BuildPlan): 'install' | 'build' | 'upload' {
@@ -147,36 +177,25 @@ function sayEnvironment({ spec, log }: BuildContext): void {
   log.say(`Environment values: ${names.join(', ')}.`);
 }
 
-/** One limit for install and build together, from the start of the first. */
-function limitTime({ spec, signal }: BuildContext): { signal: AbortSignal; clear: () => void } {
-  const limit = new AbortController();
-  const timer = setTimeout(() => {
-    limit.abort(
-      new SphereError(
-        'BUILD_TIMED_OUT',
-        `Install and build took longer than ${duration(spec.timeLimitMs)}, and were stopped.`,
-        {
-          hint: 'Look in the log for what it was doing. A command that watches for changes never ends.',
-        },
-      ),
-    );
-  }, spec.timeLimitMs);
-  return { signal: AbortSignal.any([signal, limit.signal]), clear: () => clearTimeout(timer) };
-}
-
-function environmentOf({ spec, config }: BuildContext, plan: BuildPlan, tools: Tools, directory: string) {
+function environmentOf(
+  { spec, config }: BuildContext,
+  isolation: Isolation | null,
+  plan: BuildPlan,
+  tools: Tools,
+  directory: string,
+) {
   const git = spec.source.kind === 'git' ? spec.source : spec.source.git;
   const directories = new Set([
     plan.rootDirectory,
     plan.build?.directory ?? '.',
     plan.install?.directory ?? '.',
   ]);
-  return commandEnvironment(machineFor(config.buildUser, config.machine, config.workDirectory), {
+  return commandEnvironment(isolation?.machine ?? config.machine, {
     programs: [
       ...[...directories].map((inner) => join(directory, inner, 'node_modules', '.bin')),
       ...tools.programs,
     ],
-    derived: plan.environment,
+    derived: { ...plan.environment, ...isolation?.environment },
     given: Object.fromEntries((spec.environment ?? []).map(({ name, value }) => [name, value])),
     sphere: {
       CI: '1',

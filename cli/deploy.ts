@@ -11,6 +11,8 @@ import { dryRunResult } from './dry-run.ts';
 import { readTimeout } from './durations.ts';
 import { type EventFile, openEventFile } from './event-file.ts';
 import { type FollowRequest, followDeployment } from './follow.ts';
+import { agreeToSource } from './foreign-source.ts';
+import { isolationMode } from './isolation.ts';
 import { connectPlane, type Plane } from './plane.ts';
 import { choosePlane, type PlaneChoice, planeNotChosen } from './plane-choice.ts';
 import { planSource } from './planned-source.ts';
@@ -33,6 +35,7 @@ export type DeployOptions = SettingFlags &
   TargetFlags &
   EnvironmentFlags & {
     dryRun?: true;
+    isolation?: string;
     detach?: true;
     force?: true;
     timeout?: string;
@@ -66,6 +69,7 @@ async function deployAndFollow(
   const { environment, output } = context;
   checkUse(named, options);
   const timeoutMs = readTimeout(options.timeout);
+  const isolation = isolationMode(options.isolation, environment.variables.SPHERE_ISOLATION);
   const project = await readProjectDirectory(path.resolve(context.directory, named ?? '.'));
   const { directory } = project;
   const written = resolveSettings({
@@ -92,6 +96,10 @@ async function deployAndFollow(
   }
 
   const chosen = await offerPlane(context, choice);
+  if (chosen.kind === 'embedded' && settings.repository) {
+    const repository = settings.repository.value;
+    await agreeToSource(context, { repository, directory, home: chosen.home, isolation });
+  }
   const slug = settings.slug?.value ?? (await askSlug(context, 'What should the site be called?', null));
   // The two longest waits at once; a failure of either leaves nothing behind.
   const [plane, prepared] = await Promise.all([connectPlane(chosen, environment, output.note), prepare()]);
@@ -107,6 +115,8 @@ async function deployAndFollow(
     ...createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug),
     ...targetFields(target, slug),
     ...(values === undefined ? {} : { environment: values }),
+    // What everybody wants is not said: an older plane may run.
+    ...(isolation === 'auto' ? {} : { isolation }),
   };
 
   const interrupted = new AbortController();

@@ -9,6 +9,7 @@ import {
   accountNamePattern,
   type DeploymentStatus,
   type EndReason,
+  isolationModes,
   type Phase,
   type PublicationKind,
   slugPattern,
@@ -95,6 +96,8 @@ export const createDeploymentSchema = z.strictObject({
   force: z.boolean(),
   /** Read no cache. */
   noCache: z.boolean(),
+  /** On an embedded plane: whether commands are isolated from the user's files. Unset: `auto`. */
+  isolation: z.enum(isolationModes).optional(),
   /** For a private repository; kept until the deployment ends. */
   gitToken: z.string().min(1).max(4096).optional(),
 });

@@ -9,7 +9,7 @@ import type { BuildSettings, Serving } from './configuration.ts';
 import type { BuildValue } from './environment-values.ts';
 import { errorCodes } from './errors.ts';
 import type { NewLine } from './logs.ts';
-import { type EndReason, endReasons, type Phase } from './words.ts';
+import { type EndReason, endReasons, type IsolationMode, type Phase } from './words.ts';
 
 /** `POST …/register`, authorised by the bootstrap token: spends it on a token of the builder's own. */
 export const registerSchema = z.strictObject({
@@ -40,6 +40,8 @@ export type BuildSpec = {
   allowLocalRepository: boolean;
   /** Milliseconds for install and build together. */
   timeLimitMs: number;
+  /** What the caller wants of isolation (embedded planes); absent: `auto`. Never from the source. */
+  isolation?: IsolationMode;
 };
 
 /** `GET …/credential` */

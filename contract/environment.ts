@@ -14,6 +14,8 @@ export const cliEnvironment = {
   SPHERE_BUILD_COMMAND: 'The build command, like --build.',
   SPHERE_OUTPUT_DIRECTORY: 'The output directory, like --output.',
   SPHERE_ROOT_DIRECTORY: 'The root directory, like --root.',
+  SPHERE_ISOLATION:
+    'Whether builds here are kept from your files: `auto`, `always` or `never`, like --isolation.',
   SPHERE_GIT_TOKEN: 'A token for a private repository over https. It appears in no URL, log or process list.',
   SPHERE_OUTPUT_FILE: 'A file that receives NDJSON events.',
 } as const;

@@ -107,6 +107,7 @@ async function specOf(plane: Plane, row: DeploymentRow): Promise<BuildSpec> {
     serving: row.serving,
     siteUrl: row.deployment_url,
     noCache: row.no_cache,
+    ...(row.isolation === null ? {} : { isolation: row.isolation }),
     hasCredential: row.git_token !== null,
     allowLocalRepository: plane.settings.allowLocalRepository,
     timeLimitMs: plane.settings.timeLimitMs,

@@ -228,6 +228,7 @@ async function insertDeployment(
       serving: JSON.stringify(request.serving ?? {}),
       environment: request.environment === undefined ? null : JSON.stringify(request.environment),
       no_cache: request.noCache,
+      isolation: request.isolation ?? null,
       fingerprint,
       order: target.next_order,
       attempt: prebuilt ? 1 : 0,

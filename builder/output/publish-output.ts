@@ -8,6 +8,7 @@ import { type BuildContext, enterPhase, warn } from '../context.ts';
 import { refuseFound, searchOutput } from '../secrets/search-output.ts';
 import { count, since, size } from '../wording.ts';
 import { mountAt, servingOf, withoutNames } from './site.ts';
+import { unlessUnreadable } from './unreadable.ts';
 import { blobPaths, uploadSite } from './upload.ts';
 
 export type Output = {
@@ -21,6 +22,8 @@ export type Output = {
   /** What makes addresses in the browser, if anything does. */
   browserRouter: string | null;
   serving: Serving;
+  /** As whom it was built, where that is not the builder's own user. */
+  owner: number | null;
 };
 
 /** How many left-out paths are named. */
@@ -34,7 +37,9 @@ export async function publishOutput(
   const { log, plane, signal, warnings } = context;
   if (log.phase !== 'upload') await enterPhase(context, 'upload');
   const start = performance.now();
-  const collected = await collectOutput(output.directory, outputLimits);
+  const owner = output.owner === null ? {} : { owner: output.owner };
+  const limits = { ...outputLimits, ...owner };
+  const collected = await unlessUnreadable(() => collectOutput(output.directory, limits));
   const files = withoutNames(collected.files, output.leaveOut);
   const number = Object.keys(files).length;
   if (number === 0) {

@@ -44,6 +44,7 @@ in sphere.json, other branches become previews unless --prod is given.`,
       .option('--no-cache', 'ignore every cache')
       .optionsGroup('Run:')
       .option('--timeout <duration>', 'wait no longer, such as 10m; the deployment goes on (exit code 6)')
+      .option('--isolation <when>', 'keep the build from your files: auto, always or never')
       .option('--detach', 'print the id and leave the deployment running')
       .option('--dry-run', 'print what would be deployed, and where each value came from');
   },

@@ -199,6 +199,13 @@ const hosted: Migration = {
   },
 };
 
+/** What the caller wants of isolation. */
+const isolation: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema.alterTable('deployments').addColumn('isolation', 'text').execute();
+  },
+};
+
 /** Lookups that read the whole queue, or whole tables, when there are many deployments and projects. */
 const indexes: Migration = {
   async up(db: Kysely<unknown>) {
@@ -269,6 +276,7 @@ const migrations: Record<string, Migration> = {
   '0004-previews': previews,
   '0005-history-filters': filters,
   '0006-environment': environment,
+  '0008-isolation': isolation,
 };
 const provider: MigrationProvider = { getMigrations: async () => migrations };
 

@@ -8,6 +8,7 @@ import type { ErrorBody } from '../../contract/errors.ts';
 import type {
   DeploymentStatus,
   EndReason,
+  IsolationMode,
   Phase,
   PublicationKind,
   PublicationState,
@@ -80,6 +81,7 @@ export type DeploymentTable = {
   /** The plain environment values of this deployment alone. */
   environment: OptionalJson<DeploymentEnvironment>;
   no_cache: boolean;
+  isolation: IsolationMode | null;
   fingerprint: string;
   order: number;
   attempt: Generated<number>;
