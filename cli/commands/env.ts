@@ -17,20 +17,15 @@ const forBuilds = (command: Command) =>
     .option('--plain', 'it is no secret: it may be listed, pulled and published');
 
 export const command: CommandFile = {
-  define(command) {
-    command.addHelpText(
-      'after',
-      `
-A value is a secret unless --plain says otherwise: it is kept encrypted, given to builds alone
-and never shown again, hidden in logs, and a site that holds it is not published.
-
-Examples:
-  $ sphere env add API_KEY                        asks for the value, without showing it
-  $ sphere env add SIGNING_KEY < key.pem
-  $ printf %s "$URL" | sphere env add API_URL --plain --scope live,previews
-  $ sphere env import .env.production`,
-    );
-  },
+  examples: [
+    ['sphere env add API_KEY', 'asks for the value, without showing it'],
+    ['sphere env add SIGNING_KEY < key.pem', 'or takes it from stdin'],
+    ['printf %s "$URL" | sphere env add API_URL --plain --scope live,previews', 'no secret'],
+    ['sphere env import .env.production', 'all values of a file'],
+  ],
+  notes: `A value is a secret unless --plain says otherwise: kept encrypted, given to builds alone, never
+shown again, hidden in logs; a site that holds it is not published. --scope live is the default.`,
+  define() {},
   async run() {
     throw new SphereError('USAGE', '`sphere env` needs to know what to do.', {
       hint: 'Name one of ls, add, rm, pull and import: sphere env add NAME',
