@@ -7,23 +7,36 @@ import type { Context, Result } from './command.ts';
 import { alreadyLive, conclude, DeploymentEnded, resultObject } from './deployment-end.ts';
 import { checkDirectory, readProjectDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
+import { readTimeout } from './durations.ts';
 import { type EventFile, openEventFile } from './event-file.ts';
-import { followDeployment } from './follow.ts';
-import { choosePlane, connectPlane, type Plane, type PlaneChoice, planeNotChosen } from './plane.ts';
+import { type FollowRequest, followDeployment } from './follow.ts';
+import { connectPlane, type Plane } from './plane.ts';
+import { choosePlane, type PlaneChoice, planeNotChosen } from './plane-choice.ts';
 import { planSource } from './planned-source.ts';
 import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
+import { readTargets, replacementText } from './replacement.ts';
 import { buildValues, resolveSettings, type SettingFlags, type Settings } from './settings.ts';
 import { type PreparedSource, prepareSource } from './source.ts';
+import {
+  branchOf,
+  checkTargetFlags,
+  chooseTarget,
+  type TargetFlags,
+  targetFields,
+  targetName,
+  type WantedTarget,
+} from './target.ts';
 import { settingsFromTop, workspaceTop } from './workspace.ts';
 
-export type DeployOptions = SettingFlags & {
-  local?: true;
-  dryRun?: true;
-  detach?: true;
-  force?: true;
-  /** False after `--no-cache`. */
-  cache: boolean;
-};
+export type DeployOptions = SettingFlags &
+  TargetFlags & {
+    dryRun?: true;
+    detach?: true;
+    force?: true;
+    timeout?: string;
+    /** False after `--no-cache`. */
+    cache: boolean;
+  };
 
 /** Deploys `named` (a directory; default: the context's). Throws what went wrong, `DeploymentEnded` once there was a deployment. */
 export async function deploy(
@@ -50,6 +63,7 @@ async function deployAndFollow(
   const startedAt = Date.now();
   const { environment, output } = context;
   checkUse(named, options);
+  const timeoutMs = readTimeout(options.timeout);
   const project = await readProjectDirectory(path.resolve(context.directory, named ?? '.'));
   const { directory } = project;
   const written = resolveSettings({
@@ -58,41 +72,61 @@ async function deployAndFollow(
     file: project.configuration,
     facts: project.facts,
   });
-  const choice = choosePlane(environment, options.local === true);
+  const choice = choosePlane({ ...context, directory });
   const prebuilt = options.prebuilt === undefined ? null : path.resolve(context.directory, options.prebuilt);
   if (prebuilt !== null) checkDirectory(prebuilt, 'Name the directory that holds the built site.');
   const hosted = choice.kind === 'hosted';
   const top = (prebuilt ?? written.repository) ? directory : (workspaceTop(directory) ?? directory);
   const settings = top === directory ? written : settingsFromTop(written, directory, top);
   const prepare = () => prepareSource({ settings, directory, top, prebuilt, environment, hosted });
+  const targetOf = ({ source }: PreparedSource) =>
+    chooseTarget({ flags: options, file: project.configuration, branch: branchOf(source) });
   if (options.dryRun) {
     const prepared = await prepare();
     const planned = await planSource({ settings, prepared, top, environment: environment.forChildren });
-    return dryRunResult({ settings, choice, prepared, planned, directory });
+    return dryRunResult({ settings, target: targetOf(prepared), choice, prepared, planned, directory });
   }
 
   const chosen = await offerPlane(context, choice);
   const slug = settings.slug?.value ?? (await askSlug(context, 'What should the site be called?', null));
   // The two longest waits at once; a failure of either leaves nothing behind.
   const [plane, prepared] = await Promise.all([connectPlane(chosen, environment, output.note), prepare()]);
-  output.note(`Deploying ${output.paint('bold', slug)} from ${prepared.description}`);
-  await sendSource(plane, prepared, output.note);
-  const request = createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug);
+  const target = targetOf(prepared);
+  const beside =
+    target.kind === 'live' ? '' : ` as the preview ${output.paint('bold', targetName(target, slug))}`;
+  output.note(`Deploying ${output.paint('bold', slug)}${beside} from ${prepared.description}`);
+  const [before] = await Promise.all([
+    readTargets(plane.api, slug),
+    sendSource(plane, prepared, output.note),
+  ]);
+  const request = {
+    ...createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug),
+    ...targetFields(target, slug),
+  };
 
   const interrupted = new AbortController();
   const release = context.interrupt.hold(() => interrupted.abort());
   try {
-    const answer = await create(context, plane, request);
+    const answer = await create(context, plane, request, target);
     const { deployment } = answer;
     if (answer.outcome === 'already_live') return alreadyLive(context, deployment, events);
-    const { id, project: created, url } = deployment;
-    events.write({ type: 'created', id, project: created, url });
+    const { id, project: created, target: to, url } = deployment;
+    const replaced = replacementText(answer, created === slug ? before : [], Date.now());
+    if (replaced) output.note(replaced);
+    events.write({ type: 'created', id, project: created, target: to, url });
     if (options.detach) {
       output.note(`Left running; see \`sphere logs ${id} -f\`.`);
       return { json: resultObject('created', deployment), text: id };
     }
-    const ended = await follow(context, { plane, answer, prepared, events, interrupted: interrupted.signal });
-    events.write({ type: 'ended', id, project: created, url: ended.url, status: ended.status });
+    const ended = await follow(context, {
+      plane,
+      answer,
+      prepared,
+      events,
+      interrupted: interrupted.signal,
+      ...(timeoutMs === undefined ? {} : { timeout: { ms: timeoutMs, from: startedAt } }),
+    });
+    events.write({ type: 'ended', id, project: created, target: to, url: ended.url, status: ended.status });
     return conclude(context, ended, Date.now() - startedAt, interrupted.signal.aborted);
   } finally {
     release();
@@ -101,6 +135,7 @@ async function deployAndFollow(
 }
 
 function checkUse(named: string | undefined, options: DeployOptions): void {
+  checkTargetFlags(options);
   if (named !== undefined && options.repo !== undefined) {
     throw new SphereError(
       'USAGE',
@@ -109,6 +144,13 @@ function checkUse(named: string | undefined, options: DeployOptions): void {
         hint: 'Name one of them; --root names a directory inside the repository.',
       },
     );
+  }
+  if (options.timeout !== undefined && (options.detach || options.prebuilt !== undefined)) {
+    const other = options.detach ? '--detach' : '--prebuilt';
+    const why = options.detach ? 'nothing is waited for' : 'the work is done here, and would end with us';
+    throw new SphereError('USAGE', `--timeout does not go with ${other}: ${why}.`, {
+      hint: 'Leave one of the two out.',
+    });
   }
   if (options.detach && options.prebuilt !== undefined) {
     throw new SphereError(
@@ -130,7 +172,7 @@ async function offerPlane(
   const question = `No control plane is configured. Run one on this machine, in ${choice.home}?`;
   const accepted = environment.ci ? false : yes || (await prompts?.confirm(question));
   if (!accepted) throw planeNotChosen();
-  return { kind: 'embedded', home: choice.home };
+  return { kind: 'embedded', home: choice.home, from: 'your answer' };
 }
 
 async function askSlug({ prompts }: Context, question: string, suggestion: string | null): Promise<string> {
@@ -187,6 +229,7 @@ async function create(
   context: Context,
   plane: Plane,
   request: CreateDeployment,
+  target: WantedTarget,
 ): Promise<CreateDeploymentAnswer> {
   try {
     return await plane.api.createDeployment(request);
@@ -195,7 +238,8 @@ async function create(
     context.output.warn(error.message);
     const project = await askSlug(context, 'What should this site be called instead?', null);
     context.output.note(`To keep that name for the next time: sphere init --slug ${project}`);
-    return create(context, plane, { ...request, project, projectNamed: true });
+    const renamed = { ...request, project, projectNamed: true, ...targetFields(target, project) };
+    return create(context, plane, renamed, target);
   }
 }
 
@@ -207,9 +251,10 @@ async function follow(
     prepared: PreparedSource;
     events: EventFile;
     interrupted: AbortSignal;
+    timeout?: NonNullable<FollowRequest['timeout']>;
   },
 ): Promise<Deployment> {
-  const { plane, answer, prepared, events, interrupted } = work;
+  const { plane, answer, prepared, events, interrupted, timeout } = work;
   const { builder, deployment } = answer;
   let written = 0;
   const followed = followDeployment({
@@ -217,6 +262,7 @@ async function follow(
     deployment,
     output,
     interrupted,
+    ...(timeout ? { timeout } : {}),
     onState: ({ phases }) => {
       for (const { phase } of phases.slice(written))
         events.write({ type: 'phase', id: deployment.id, phase });

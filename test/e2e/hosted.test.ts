@@ -2,6 +2,8 @@
  * The distributed engine from end to end: CLI, Nginx, two replicas, PostgreSQL, Redis, ECS's protocol, the real builder
  * and S3's protocol, until the website answers; then the same with each part killed in the middle.
  */
+
+import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Deployment } from '../../contract/api.ts';
 import { visit } from '../s3/website.ts';
@@ -73,6 +75,44 @@ describe('a deploy', () => {
     expect(stderr).toContain('somebodys-bucket');
     expect(plane.ecs.tasks()).toHaveLength(tasks);
   });
+});
+
+test('a preview has a bucket of its own, is promoted without a task, and ends; live is untouched', async () => {
+  const release = (text: string) =>
+    project(plane, 'previewed', built(`site({ 'index.html': '${text} ' + process.env.SPHERE_SITE_URL });`));
+  const live = (await plane.run(['deploy'], { cwd: release('one') })).stdout.trim();
+  const cwd = release('two');
+  const deployed = await plane.run(['deploy', '--preview', 'next'], { cwd });
+  expect(deployed.code, deployed.stderr).toBe(0);
+  expect(deployed.stderr).toContain('Live is untouched.');
+  const preview = deployed.stdout.trim();
+  expect(preview).toBe(`http://previewed--next.web.localhost:${plane.s3.port}/`);
+  expect((await get(preview)).body).toBe(`two ${preview}`);
+  expect((await get(live)).body).toBe(`one ${live}`);
+
+  const tasks = plane.ecs.tasks().length;
+  const promoted = await plane.run(['promote', 'next'], { cwd });
+  expect([promoted.code, promoted.stdout], promoted.stderr).toEqual([0, `${live}\n`]);
+  expect((await get(live)).body).toBe(`two ${preview}`);
+  expect(plane.ecs.tasks()).toHaveLength(tasks);
+
+  const database = new pg.Client({ connectionString: plane.environment.DATABASE_URL });
+  await database.connect();
+  await database.query("update targets set expires_at = now() - interval '1 second' where name = 'next'");
+  await database.query("delete from duties where name = 'ended previews'");
+  await database.end();
+  expect((await plane.json<{ previews: unknown[] }>(['previews'], { cwd })).previews).toEqual([]);
+  // By whichever replica comes first.
+  await until('the preview serves nothing', async () => {
+    const { status } = await visit(plane.s3, 'previewed--next', '/');
+    return status === 403 || status === 404;
+  });
+  expect((await get(live)).body).toBe(`two ${preview}`);
+  // Its bucket is kept, empty: anybody could take the name (T5).
+  const again = await plane.run(['deploy', '--preview', 'next'], { cwd });
+  expect([again.code, again.stdout], again.stderr).toEqual([0, `${preview}\n`]);
+  expect((await plane.run(['rm', 'previewed', '--preview', 'next', '--yes'])).code).toBe(0);
+  expect([403, 404]).toContain((await visit(plane.s3, 'previewed--next', '/')).status);
 });
 
 describe('in the middle of a build', () => {

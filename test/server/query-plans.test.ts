@@ -37,10 +37,11 @@ beforeAll(async () => {
   });
   await migrate(empty);
   await empty.destroy();
-  const many = { deployments: 100_000, projects: 1_000, accounts: 500, queued: 2_000, building: 200 };
+  const many = { deployments: 100_000, projects: 1_000, accounts: 500, queued: 300, building: 200 };
   await insertManyRows(url, many);
 
   const pool = new pg.Pool({ connectionString: url, max: 10 });
+  pool.on('error', () => {});
   pool.on('connect', (client) => {
     client.on('notice', ({ message = '' }) => {
       const json = message.indexOf('{');
@@ -54,7 +55,7 @@ beforeAll(async () => {
     .set({ lease_expires_at: new Date(0) })
     .where('id', 'in', ['dpl_98000', 'dpl_97999'])
     .execute();
-  replicas = await startReplicas(database, { maxBuilds: 250, maxBuildsPerAccount: 5 });
+  replicas = await startReplicas(database, { maxBuilds: 3_000, maxBuildsPerAccount: 50 });
 }, 120_000);
 afterAll(async () => {
   await replicas?.stop();
@@ -86,11 +87,18 @@ test('100,000 deployments of 1,000 projects: nothing reads all of a table that g
   await get(`/v1/deployments?before=${first.next}`);
   const ofProject = (await get<DeploymentList>(`/v1/deployments?project=${project}`)).body;
   await get(`/v1/deployments?project=${project}&before=${ofProject.next}`);
+  for (const filter of ['status=error', 'status=ready,error', 'branch=main', 'branch=none&status=queued']) {
+    await get(`/v1/deployments?project=${project}&${filter}`);
+    await get(`/v1/deployments?project=${project}&${filter}&before=${ofProject.next}`);
+  }
   await get('/v1/projects');
+  await get('/v1/projects?limit=5&after=p');
+  await get('/v1/whoami');
   await get(`/v1/projects/${project}`);
   const ready = ofProject.deployments.filter((deployment) => deployment.status === 'ready');
   await get(`/v1/deployments/${ready[0]?.id}`);
   // Its files are nowhere: what is looked at here are the queries before that.
+  await get(`/v1/projects/${project}/rollback`);
   await replicas.call(0, token, 'POST', `/v1/projects/${project}/rollback`, {});
 
   // From the request to the end, with a key, superseding the one before; then one that is cancelled.

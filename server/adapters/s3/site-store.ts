@@ -106,6 +106,7 @@ export function createS3SiteStore(options: S3Options): S3SiteStore {
       await putWebsite(s3, places, site, { errorDocument: null, rules: [] }, within);
       await removeKeys(s3, { region: site.region, bucket: places.bucket, keys }, within);
       if (footprint) await places.artifacts.remove([key]);
+      await siteBuckets.discard(site);
     },
   };
 }
