@@ -89,18 +89,20 @@ export async function isolate(
     log.say(saidOrThrown(chooseIsolation(wanted, isolator)).said);
     return { ...plain, machine };
   }
-  const prepared = await prepare(context, source, program);
+  const prepared = await prepare(context, source);
   const environment = cacheNames(homeIn(workDirectory), manager);
-  const probe = await tryBubblewrap(program, prepared.wrapper.slice(1));
-  const { isolated, said } = saidOrThrown(chooseIsolation(wanted, { program, probe }));
+  const tried = await tryBubblewrap(program, prepared.args);
+  const { isolated, said } = saidOrThrown(
+    chooseIsolation(wanted, { program, probe: 'why' in tried ? tried.why : null }),
+  );
   log.say(said);
-  if (!isolated) return { ...plain, machine };
+  if (!isolated || 'why' in tried) return { ...plain, machine };
   if (prepared.withheld.length > 0) {
     log.say(
       `Your npm credentials for ${prepared.withheld.join(', ')} stay out of them; a private package needs its own in the .npmrc of the source.`,
     );
   }
-  return { ...prepared, environment };
+  return { ...prepared, wrapper: [program, ...tried.works], environment };
 }
 
 function saidOrThrown(choice: IsolationChoice): Exclude<IsolationChoice, { refused: string }> {
@@ -108,7 +110,7 @@ function saidOrThrown(choice: IsolationChoice): Exclude<IsolationChoice, { refus
   throw new SphereError('CONFIGURATION_INVALID', choice.refused, { hint: choice.hint });
 }
 
-async function prepare(context: BuildContext, source: string, program: string) {
+async function prepare(context: BuildContext, source: string) {
   const { config, running, spec } = context;
   const { machine, workDirectory: work, cacheDirectory: cache } = config;
   const home = homeIn(work);
@@ -132,7 +134,7 @@ async function prepare(context: BuildContext, source: string, program: string) {
     accounts: writeAccounts(work, home, ids),
   });
   return {
-    wrapper: [program, ...bubblewrapArguments({ mounts, ...ids })],
+    args: bubblewrapArguments({ mounts, ...ids }),
     machine: isolatedMachine(machine, home),
     withheld: settings.withheld,
     keep: homeCache.keep,
