@@ -36,6 +36,7 @@ export async function build(context: BuildContext): Promise<Built> {
   const directory = await bringSource(context, source);
   const { plan, serving } = await planSource(context, directory);
   const before = lookBefore(plan, directory);
+  sayEnvironment(context);
   const tools = await prepareTools(context, plan);
   const { buildUser, workDirectory, machine } = context.config;
   if (buildUser !== null) {
@@ -169,6 +170,15 @@ function firstPhase(plan: BuildPlan): 'install' | 'build' | 'upload' {
   return plan.build === null ? 'upload' : 'build';
 }
 
+/** Names alone: a value that is no secret may still be nobody's business who reads the log. */
+function sayEnvironment({ spec, log }: BuildContext): void {
+  const values = spec.environment ?? [];
+  if (values.length === 0) return;
+  const from = { deployment: ' (of this deployment)', project: '', file: ' (sphere.json)' } as const;
+  const names = values.map((value) => `${value.name}${value.sensitive ? ' (secret)' : from[value.from]}`);
+  log.say(`Environment values: ${names.join(', ')}.`);
+}
+
 function environmentOf(
   { spec, config }: BuildContext,
   isolation: Isolation | null,
@@ -188,6 +198,7 @@ function environmentOf(
       ...tools.programs,
     ],
     derived: { ...plan.environment, ...isolation?.environment },
+    given: Object.fromEntries((spec.environment ?? []).map(({ name, value }) => [name, value])),
     sphere: {
       CI: '1',
       SPHERE: '1',

@@ -1,8 +1,10 @@
 /** `sphere deploy --dry-run`: what would be deployed, and where each value came from. Nothing is started or sent. */
+
+import type { DeploymentEnvironment } from '../contract/environment-api.ts';
 import type { PlannedSource } from '../contract/planned-source.ts';
 import type { Result } from './command.ts';
 import { table } from './format.ts';
-import type { PlaneChoice } from './plane.ts';
+import type { PlaneChoice } from './plane-choice.ts';
 import type { Setting, Settings } from './settings.ts';
 import type { PreparedSource } from './source.ts';
 import { targetName, type WantedTarget } from './target.ts';
@@ -15,10 +17,12 @@ type Plan = {
   /** Null where the source is not here, and for what is built already. */
   planned: PlannedSource | null;
   directory: string;
+  environment: DeploymentEnvironment | undefined;
 };
 
 /** The plan as a table, or with `--json` as data. */
-export function dryRunResult({ settings, target, choice, prepared, planned, directory }: Plan): Result {
+export function dryRunResult(plan: Plan): Result {
+  const { settings, target, choice, prepared, planned, directory, environment } = plan;
   const shown = planSettings(settings, target, prepared, planned);
   // null is a value, too: it runs no command.
   const text = ({ value, from }: Setting<string | null>) => value ?? (open.includes(from) ? '?' : 'none');
@@ -26,6 +30,10 @@ export function dryRunResult({ settings, target, choice, prepared, planned, dire
   const known = new Set<string>(Object.values(detectedAs));
   const others = planned?.detections.filter(({ what }) => !known.has(what)) ?? [];
   const warnings = planned?.warnings ?? [];
+  const values = Object.entries({
+    ...fromEach(environment?.file, 'sphere.json'),
+    ...fromEach(environment?.given, '--env'),
+  });
   return {
     json: {
       dryRun: true,
@@ -33,6 +41,7 @@ export function dryRunResult({ settings, target, choice, prepared, planned, dire
       plane: planeJson(choice),
       source: prepared.source,
       settings: shown,
+      environment: Object.fromEntries(values),
       detections: planned?.detections ?? [],
       warnings,
       serving: prepared.source.kind === 'git' ? undefined : settings.serving,
@@ -45,10 +54,16 @@ export function dryRunResult({ settings, target, choice, prepared, planned, dire
         ['setting', 'value', 'from'],
         ...rows,
         ...others.map(({ what, value, why }) => [what, value, `detected: ${why}`]),
+        ...values.map(([name, { value, from }]) => [`env ${name}`, value, from]),
       ]),
       ...warnings.map((warning) => `\nWarning: ${warning}`),
     ].join('\n'),
   };
+}
+
+/** `values`, each with where it comes from. */
+function fromEach(values: Record<string, string> = {}, from: string): Record<string, Setting<string>> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value, from }]));
 }
 
 /** The build settings, and what the builder's detections call them. */
@@ -113,9 +128,9 @@ function detected(name: keyof typeof detectedAs, planned: PlannedSource | null):
 }
 
 function planeText(choice: PlaneChoice): string {
-  if (choice.kind === 'hosted') return `${choice.address.url} (SPHERE_URL)`;
+  if (choice.kind === 'hosted') return `${choice.address.url} (${choice.urlFrom})`;
   if (choice.kind === 'embedded') return `on this machine, in ${choice.home}`;
-  return 'not chosen yet: --local, or SPHERE_URL and SPHERE_TOKEN';
+  return 'not chosen yet: --local, or `sphere login`';
 }
 
 function planeJson(choice: PlaneChoice) {

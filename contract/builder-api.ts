@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import type { Detection, Source } from './api.ts';
 import type { BuildSettings, Serving } from './configuration.ts';
+import type { BuildValue } from './environment-values.ts';
 import { errorCodes } from './errors.ts';
 import type { NewLine } from './logs.ts';
 import { type EndReason, endReasons, type IsolationMode, type Phase } from './words.ts';
@@ -30,6 +31,8 @@ export type BuildSpec = {
   /** For `prebuilt`. */
   serving: Serving;
   siteUrl: string;
+  /** For the commands. Absent from a plane that speaks version 1. */
+  environment?: BuildValue[];
   noCache: boolean;
   /** A credential for the repository can be had at `GET …/credential` (until `install` starts). */
   hasCredential: boolean;

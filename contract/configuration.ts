@@ -1,5 +1,6 @@
 /** `sphere.json`: the schema is the documentation; JSON schema and reference page are generated from it. */
 import { z } from 'zod';
+import { plainEnvironmentSchema } from './environment-api.ts';
 import { previewDays } from './preview.ts';
 import { slugPattern } from './words.ts';
 
@@ -131,6 +132,11 @@ export const configurationSchema = z.strictObject({
     .optional()
     .describe(
       "Its branch, tag or commit. Default: the repository's own default branch. Read on the caller's side only.",
+    ),
+  env: plainEnvironmentSchema
+    .optional()
+    .describe(
+      "Environment values for install and build, by name. No secrets: `sphere env add` is for those. The project's own values and `--env` go above them. Read on the caller's side only.",
     ),
   productionBranch: z
     .string()

@@ -2,8 +2,9 @@
 
 /** Read by the CLI. */
 export const cliEnvironment = {
-  SPHERE_URL: 'The control plane to use, such as https://sphere.example.com. Unset: the embedded plane.',
-  SPHERE_TOKEN: 'The token for that control plane.',
+  SPHERE_URL:
+    'The control plane to use, such as https://sphere.example.com. Unset: that of `sphere login`, else the one on this machine.',
+  SPHERE_TOKEN: 'The token for that control plane. Unset: that of `sphere login`.',
   SPHERE_HOME: "The embedded plane's data directory.",
   SPHERE_PROJECT: "The project's slug, like --slug.",
   SPHERE_REGION: 'The region, like --region.',
@@ -44,6 +45,9 @@ export const hostedEnvironment = {
   SPHERE_KEY:
     'The key of the plane, the same on every replica: 32 random bytes as hex or base64, as `openssl rand -hex 32` prints them.',
   SPHERE_KEY_FILE: 'A file that holds SPHERE_KEY and that not everybody on the machine can read.',
+  SPHERE_KEY_PREVIOUS:
+    'Another key that opens what it has sealed, while the key is changed (SECURITY.md). Nothing new is sealed with it.',
+  SPHERE_KEY_PREVIOUS_FILE: 'A file that holds SPHERE_KEY_PREVIOUS.',
   SPHERE_ADMIN_TOKEN:
     'The token that makes accounts and their tokens, of at least 32 characters. Unset: made at the first start.',
   AWS_REGION: 'The home region of the plane: its tasks, and what is not public, such as `eu-central-1`.',

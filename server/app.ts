@@ -9,6 +9,7 @@ import type { Plane } from './plane.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { deploymentRoutes } from './routes/deployments.ts';
+import { environmentRoutes } from './routes/environment.ts';
 import { mountRoutes } from './routes/mount.ts';
 import { type PlaneRoutesOptions, planeRoutes } from './routes/plane.ts';
 import { projectRoutes } from './routes/projects.ts';
@@ -51,6 +52,7 @@ export function createApp(plane: Plane, options: AppOptions): App {
         ...accountRoutes(plane),
         ...deploymentRoutes(plane),
         ...projectRoutes(plane),
+        ...environmentRoutes(plane),
         ...buildRoutes(plane),
       },
       plane.report,

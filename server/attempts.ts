@@ -9,6 +9,7 @@ import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './dep
 import { hashToken } from './keys.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
+import { buildEnvironmentOf } from './project-environment.ts';
 
 /** Names one try at building one deployment. */
 export type Attempt = {
@@ -17,6 +18,9 @@ export type Attempt = {
   /** What is done is the decision of this process, and counts only while it holds the lease. */
   heldBy?: string;
 };
+
+/** Since this version of the contract, builders give environment values to commands and keep secrets to themselves. */
+const withEnvironment = 2;
 
 /** Infrastructure may lose this many attempts; after one more the deployment ends. */
 const lostAttemptsAllowed = 1;
@@ -77,7 +81,18 @@ export async function registerBuilder(
       .execute();
     return row;
   });
-  return specOf(plane, row);
+  const environment = await buildEnvironmentOf(plane, row);
+  if (request.contractVersion < withEnvironment && environment.length > 0) {
+    const refused = new SphereError(
+      'VERSION_MISMATCH',
+      `this deployment has environment values, which a builder of version ${request.contractVersion} would ignore`,
+      { hint: 'Whoever runs the plane publishes the builder of its version: scripts/publish-builder-image.' },
+    );
+    // Another attempt would be started with the same builder.
+    await failAttempt(plane, attempt, 'infrastructure', refused.toBody());
+    throw refused;
+  }
+  return { ...(await specOf(plane, row)), environment };
 }
 
 async function specOf(plane: Plane, row: DeploymentRow): Promise<BuildSpec> {

@@ -9,6 +9,7 @@ import { leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
 import type { RunnerRef } from './ports.ts';
+import { buildEnvironmentOf } from './project-environment.ts';
 
 /** Names the lock under which the processes of a plane take turns to count running builds; any number that is ours alone. */
 const claimLock = 7_364_001;
@@ -155,6 +156,8 @@ async function startAttempts(
 export async function startBuilder(plane: Plane, row: DeploymentRow): Promise<void> {
   const attempt = { deployment: row.id, attempt: row.attempt };
   try {
+    // Told here, a value that does not open ends the deployment with a sentence about it.
+    await buildEnvironmentOf(plane, row);
     await plane.sites.prepare(siteOf(row));
     const bootstrapToken = plane.keys.bootstrapToken(row.id, row.attempt);
     const runner = await plane.builds.start({ ...attempt, bootstrapToken, lost: row.lost_attempts });
@@ -178,7 +181,7 @@ export async function noteBuilder(plane: Plane, row: DeploymentRow, runner: Runn
     .where('id', '=', row.id)
     .where('attempt', '=', row.attempt)
     .executeTakeFirst();
-  // Cancelled while it was started: the end could not name the builder yet, so that its stop is asked for here.
+  // Ended or lost while it was started: nobody could name the builder yet, so that its stop is asked for here.
   if (numUpdatedRows > 0n) await requestStopIfEnded(plane, row.id);
   else await plane.builds.stop(runner);
 }
@@ -193,7 +196,8 @@ async function requestStopIfEnded(plane: Plane, id: string): Promise<void> {
     .updateTable('deployments')
     .set({ stop_requested_at: new Date(plane.now()) })
     .where('id', '=', id)
-    .where('deployment_status', 'in', ['cancelled', 'error'])
+    // Also where the attempt was lost before its builder was known: the next one waits until it is seen to have ended.
+    .where('deployment_status', 'in', ['queued', 'cancelled', 'error'])
     .where('stop_requested_at', 'is', null)
     .execute();
   plane.wake();

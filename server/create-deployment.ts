@@ -4,6 +4,8 @@ import type { Transaction } from 'kysely';
 import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE, reservedSlugs } from '../contract/words.ts';
+import { withoutCredentials } from '../files/git-program.ts';
+import { checkRepository } from '../files/repository-url.ts';
 import type { Tables } from './database/tables.ts';
 import {
   type DeploymentRow,
@@ -19,6 +21,7 @@ import { newId } from './keys.ts';
 import { leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
+import { environmentVersion } from './project-environment.ts';
 import { type ProjectRow, siteOn } from './projects.ts';
 import { checkTarget, openPreview, type TargetRow, takeTarget } from './targets.ts';
 import type { Turns } from './turns.ts';
@@ -46,7 +49,7 @@ export async function createDeployment(
   key: string | undefined,
   turns: Turns,
 ): Promise<CreateDeploymentAnswer> {
-  checkRequest(request);
+  checkRequest(plane, request);
   const region = regionOf(plane, request);
   const bodyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex');
   const known = key === undefined ? undefined : await findByKey(plane, account, key, bodyHash);
@@ -81,17 +84,17 @@ export async function createDeployment(
   plane.wake();
   const { row, outcome, target } = created;
   if (!target) return answerAgain(plane, row);
-  // What was made just now is not live yet; a preview's may have been promoted since.
-  const live =
-    outcome === 'created'
-      ? new Map<string, string>()
-      : row.target === LIVE
-        ? new Map([[`${row.project_id} ${LIVE}`, row.id]])
-        : await liveDeployments(plane.database.query, [row.project_id]);
+  const live = outcome === 'created' ? new Map<string, string>() : await liveAlready(plane, row);
   return answer(plane, row, outcome, { live, expiresAt: target.expires_at });
 }
 
-function checkRequest(request: CreateDeployment): void {
+/** Where `row`, which is live, is so: what a preview serves may have been promoted. */
+async function liveAlready(plane: Plane, row: DeploymentRow): Promise<ReadonlyMap<string, string>> {
+  if (row.target === LIVE) return new Map([[`${row.project_id} ${LIVE}`, row.id]]);
+  return liveDeployments(plane.database.query, [row.project_id]);
+}
+
+function checkRequest(plane: Plane, request: CreateDeployment): void {
   if (reservedSlugs.includes(request.project)) {
     throw new SphereError('REQUEST_INVALID', `the slug "${request.project}" is reserved`, {
       hint: 'Choose another with --slug.',
@@ -99,6 +102,16 @@ function checkRequest(request: CreateDeployment): void {
   }
   if (request.gitToken !== undefined && request.source.kind !== 'git') {
     throw new SphereError('REQUEST_INVALID', 'a Git token goes with a repository only');
+  }
+  // The builder would refuse them too, but what is stored here is shown to everybody of the account.
+  if (request.source.kind === 'git') {
+    checkRepository(request.source.repository, { allowLocal: plane.settings.allowLocalRepository });
+  }
+  if (withoutCredentials(request.origin) !== request.origin) {
+    throw new SphereError(
+      'REQUEST_INVALID',
+      'the origin holds credentials, which would be shown with the project',
+    );
   }
   checkTarget(request.project, targetOf(request), request.expireAfterDays);
 }
@@ -115,13 +128,18 @@ function regionOf(plane: Plane, request: CreateDeployment): string | null {
   });
 }
 
-/** What makes two deployments the same: source, settings and how they are served. */
-export function fingerprintOf(request: CreateDeployment): string {
+/** What makes two deployments the same: source, settings, environment values and how they are served. */
+export function fingerprintOf(request: CreateDeployment, environment: string | null): string {
   const { source } = request;
+  // Nothing is added where there are no values: what was live before there were any is still the same.
+  const values =
+    source.kind === 'prebuilt' || (environment === null && request.environment === undefined)
+      ? []
+      : [environment, request.environment ?? {}];
   const content = source.kind === 'git' ? [source.repository, source.commit] : [source.kind, source.digest];
   const settings = Object.entries(request.build).sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256')
-    .update(JSON.stringify([content, settings, request.serving ?? null]))
+    .update(JSON.stringify([content, settings, request.serving ?? null, ...values]))
     .digest('hex');
 }
 
@@ -166,7 +184,7 @@ async function insertDeployment(
     .where('target', '=', name)
     .where('deployment_status', 'in', ['queued', 'building'])
     .execute();
-  const fingerprint = fingerprintOf(request);
+  const fingerprint = fingerprintOf(request, await environmentVersion(trx, project.id, name));
   if (!request.force && unfinished.length === 0 && target.live_publication_id) {
     const live = await trx
       .selectFrom('deployments')
@@ -208,6 +226,7 @@ async function insertDeployment(
       source: JSON.stringify(request.source),
       build: JSON.stringify(request.build),
       serving: JSON.stringify(request.serving ?? {}),
+      environment: request.environment === undefined ? null : JSON.stringify(request.environment),
       no_cache: request.noCache,
       isolation: request.isolation ?? null,
       fingerprint,

@@ -16,7 +16,7 @@ import {
   nearest,
   withoutPassword,
 } from './environment-values.ts';
-import { readAdminToken, readKey } from './hosted-secrets.ts';
+import { readAdminToken, readKey, readPreviousKey } from './hosted-secrets.ts';
 
 export type HostedConfig = AwsConfig & {
   /** `url` goes to pg as it is, `sslmode` and all. `connections`: the size of the pool of one replica. */
@@ -30,6 +30,8 @@ export type HostedConfig = AwsConfig & {
   listen: { host: string; port: number };
   /** The plane's key, 32 bytes, the same on every replica. */
   key: Buffer;
+  /** The other key while the key is changed: it opens what it has sealed. */
+  previousKey: Buffer | null;
   /** Null: to be made at the first start. */
   adminToken: string | null;
   maxBuilds: number;
@@ -68,6 +70,7 @@ export function readHostedConfig(environment: NodeJS.ProcessEnv): HostedConfig {
       otherwise: { host: '127.0.0.1', port: 3000 },
     }),
     key: readKey(values),
+    previousKey: readPreviousKey(values),
     adminToken: readAdminToken(values),
     ...readAws(values),
     maxBuilds,

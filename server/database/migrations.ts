@@ -7,6 +7,7 @@ import {
   Migrator,
   sql,
 } from 'kysely';
+import { environmentScopes } from '../../contract/environment-values.ts';
 import { deploymentStatuses, publicationKinds, publicationStates } from '../../contract/words.ts';
 import type { Tables } from './tables.ts';
 
@@ -234,11 +235,47 @@ const previews: Migration = {
   },
 };
 
+/** Pages of history by branch and by status. Adds, and changes nothing that the versions before read. */
+const filters: Migration = {
+  async up(db: Kysely<unknown>) {
+    const page = sql`created_at desc, "order" desc, id desc`;
+    await sql`create index deployments_branch_pages on deployments
+      (project_id, (coalesce(source ->> 'branch', source #>> '{git,branch}', source ->> 'ref')), ${page})`.execute(
+      db,
+    );
+    await sql`create index deployments_status_pages on deployments
+      (project_id, deployment_status, ${page})`.execute(db);
+  },
+};
+
+/** Environment values of projects, and the plain ones of single deployments. */
+const environment: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema
+      .createTable('environment_values')
+      .addColumn('project_id', 'text', (c) => c.notNull().references('projects.id'))
+      .addColumn('scope', 'text', (c) => c.notNull().check(oneOf('scope', environmentScopes)))
+      .addColumn('name', 'text', (c) => c.notNull())
+      .addColumn('sealed', 'text', (c) => c.notNull())
+      .addColumn('key_id', 'text', (c) => c.notNull())
+      .addColumn('sensitive', 'boolean', (c) => c.notNull())
+      .addColumn('bytes', 'integer', (c) => c.notNull())
+      .addColumn('updated_at', 'timestamptz', (c) => c.notNull())
+      .addColumn('updated_by', 'text', (c) => c.notNull())
+      .addPrimaryKeyConstraint('environment_values_pkey', ['project_id', 'scope', 'name'])
+      .execute();
+    await db.schema.createIndex('environment_values_key').on('environment_values').column('key_id').execute();
+    await db.schema.alterTable('deployments').addColumn('environment', 'jsonb').execute();
+  },
+};
+
 const migrations: Record<string, Migration> = {
   '0001-initial': initial,
   '0002-hosted': hosted,
   '0003-indexes': indexes,
   '0004-previews': previews,
+  '0005-history-filters': filters,
+  '0006-environment': environment,
   '0008-isolation': isolation,
 };
 const provider: MigrationProvider = { getMigrations: async () => migrations };

@@ -2,6 +2,8 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { Detection, PublicationFigures, Source } from '../../contract/api.ts';
 import type { BuildSettings, Serving } from '../../contract/configuration.ts';
+import type { DeploymentEnvironment } from '../../contract/environment-api.ts';
+import type { EnvironmentScope } from '../../contract/environment-values.ts';
 import type { ErrorBody } from '../../contract/errors.ts';
 import type {
   DeploymentStatus,
@@ -76,6 +78,8 @@ export type DeploymentTable = {
   source: Json<Source>;
   build: Json<BuildSettings>;
   serving: Json<Serving>;
+  /** The plain environment values of this deployment alone. */
+  environment: OptionalJson<DeploymentEnvironment>;
   no_cache: boolean;
   isolation: IsolationMode | null;
   fingerprint: string;
@@ -145,6 +149,23 @@ export type TokenTable = {
   last_used_at: OptionalTime;
 };
 
+export type EnvironmentValueTable = {
+  project_id: string;
+  scope: EnvironmentScope;
+  name: string;
+  /** Sealed for this project, scope, name and `sensitive`: it opens in no other row. */
+  sealed: string;
+  /** The key that it is sealed with. */
+  key_id: string;
+  sensitive: boolean;
+  /** Of name and value. */
+  bytes: number;
+  /** Changes with the value: what was built with it is known by it. */
+  updated_at: Time;
+  /** The account that set it. */
+  updated_by: string;
+};
+
 /** What a plane is, whatever its replicas: its own id, drawn once. */
 export type PlaneFactTable = { name: 'id'; value: string };
 
@@ -158,4 +179,5 @@ export type Tables = {
   duties: DutyTable;
   plane_facts: PlaneFactTable;
   tokens: TokenTable;
+  environment_values: EnvironmentValueTable;
 };

@@ -124,7 +124,7 @@ test('nothing in the environment leads into the home', () => {
     npm_config_registry: 'https://registry.example.com/',
     LANG: 'C.UTF-8',
   };
-  const setting = { programs: [], derived: {}, sphere: {} };
+  const setting = { programs: [], derived: {}, given: {}, sphere: {} };
   const environment = commandEnvironment(isolatedMachine(machine, '/work/home'), setting);
   expect(JSON.stringify(environment)).not.toContain('/home/me');
   expect(environment).toMatchObject({

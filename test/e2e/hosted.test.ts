@@ -77,6 +77,47 @@ describe('a deploy', () => {
   });
 });
 
+test('a secret reaches the build and nothing else: not the log, the website, the database or what is stored in S3', async () => {
+  const secret = 'sk_hosted_4242/never+shown again';
+  const cwd = project(plane, 'with-a-secret', built(`site({ 'index.html': 'x' });`));
+  expect((await plane.run(['deploy'], { cwd })).code).toBe(0);
+  const added = await plane.run(['env', 'add', 'API_KEY'], { cwd, input: `${secret}\n` });
+  expect(added.code, added.stderr).toBe(0);
+  const build = (page: string) =>
+    project(
+      plane,
+      'with-a-secret',
+      built(`
+        const key = process.env.API_KEY;
+        console.log('has ' + key.length + ': ' + key + ' ' + Buffer.from(key).toString('base64'));
+        site({ 'index.html': ${page} });
+      `),
+    );
+  build(`'<h1>kept</h1>'`);
+  const kept = await plane.run(['deploy'], { cwd });
+  expect(kept.code, kept.stderr).toBe(0);
+  expect(kept.stderr).toContain(`has ${secret.length}: *** ***`);
+  build('key');
+  const leaking = await plane.run(['deploy'], { cwd });
+  expect(leaking.code).toBe(5);
+  expect(leaking.stderr).toContain('the output holds the secret API_KEY in index.html');
+  expect((await get(kept.stdout.trim())).body).toBe('<h1>kept</h1>');
+
+  const log = await plane.run(['logs', '--json'], { cwd });
+  const listed = await plane.run(['env', 'ls', '--json'], { cwd });
+  const client = new pg.Client({ connectionString: plane.environment.DATABASE_URL });
+  await client.connect();
+  const { rows } = await client.query(
+    'select row_to_json(d)::text as row from deployments d union all select row_to_json(e)::text from environment_values e',
+  );
+  await client.end();
+  const seen = [kept.stderr, leaking.stderr, log.stdout, listed.stdout, JSON.stringify(rows)];
+  for (const text of [...seen, ...plane.replicas.map((replica) => replica.printed())]) {
+    expect(text).not.toContain(secret);
+    expect(text).not.toContain(Buffer.from(secret).toString('base64').slice(0, 30));
+  }
+});
+
 test('a preview has a bucket of its own, is promoted without a task, and ends; live is untouched', async () => {
   const release = (text: string) =>
     project(plane, 'previewed', built(`site({ 'index.html': '${text} ' + process.env.SPHERE_SITE_URL });`));

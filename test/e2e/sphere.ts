@@ -19,6 +19,8 @@ export type RunOptions = {
   cwd?: string;
   /** Beside the data directory and what every program needs. */
   environment?: Record<string, string>;
+  /** What is piped into stdin. Default: stdin is closed. */
+  input?: string | Buffer;
   /** Gets stderr in place of `Ended`, for output that is too long to keep. */
   onStderr?(chunk: Buffer): void;
 };
@@ -122,14 +124,20 @@ async function noneLeft(root: string): Promise<void> {
 
 function startProgram(
   args: readonly string[],
-  { cwd, environment, onStderr }: RunOptions & { cwd: string; environment: Record<string, string> },
+  { cwd, environment, input, onStderr }: RunOptions & { cwd: string; environment: Record<string, string> },
 ): Run {
   const startedAt = performance.now();
   const child = spawn(process.execPath, [cliFile, ...args], {
     cwd,
     env: environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // Which of the two makes no difference to the other streams.
+    stdio: [(input === undefined ? 'ignore' : 'pipe') as 'pipe', 'pipe', 'pipe'],
   });
+  if (input !== undefined) {
+    // A program that refuses its arguments ends without reading.
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
+  }
   const seen = { stdout: '', stderr: '' };
   const waiting = new Set<() => void>();
   const take = (stream: keyof typeof seen) => (text: string) => {

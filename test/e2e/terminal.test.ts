@@ -1,5 +1,6 @@
 /** In a real terminal, which tmux emulates: what a person sees, answers and presses. */
 import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { built, project } from './projects.ts';
@@ -101,4 +102,50 @@ test('no to the plane of this machine, and Ctrl-C at the question, start nothing
   await terminal.shows(/^\? No control plane/m);
   terminal.press('C-c');
   await terminal.shows(/^second 130$/m);
+});
+
+test('env add asks for the value and shows nothing of what is typed', async () => {
+  const cwd = project(sphere, 'asked-for', built(`site({ 'index.html': 'x' });`));
+  expect((await sphere.run(['deploy', '--local'], { cwd })).code).toBe(0);
+  const terminal = openTerminal(cwd);
+  terminal.enter(`${sphereCommand} env add API_KEY; echo exit $?`);
+  await terminal.shows(/^\? Value of API_KEY/m);
+  terminal.type('typed-secret-4242');
+  terminal.press('Enter');
+  await terminal.shows(/^exit 0$/m);
+  expect(terminal.screen()).toContain('Stored API_KEY of asked-for for live, as a secret.');
+  expect(terminal.screen()).not.toContain('typed');
+  // A question that is answered with no stores nothing.
+  terminal.enter(`clear; ${sphereCommand} env add VITE_KEY; echo second $?`);
+  await terminal.shows(/^\? Store VITE_KEY as plain, for everybody to read\?/m);
+  terminal.press('Enter');
+  await terminal.shows(/^second 2$/m);
+  const { values } = await sphere.json<{ values: { name: string }[] }>(['env', 'ls'], { cwd });
+  expect(values.map(({ name }) => name)).toEqual(['API_KEY']);
+});
+
+test('rollback asks before it does anything, and says what will change', async () => {
+  const cwd = project(sphere, 'to-and-fro', { 'index.html': 'one', 'gone.html': 'x' });
+  await sphere.json(['deploy', '--local'], { cwd });
+  rmSync(join(cwd, 'gone.html'));
+  const { url } = await sphere.json<{ url: string }>(['deploy', '--local'], { cwd });
+  const terminal = openTerminal(cwd);
+  terminal.enter(`${sphereCommand} rollback; echo exit $?`);
+  await terminal.shows(/Roll back\?/);
+  expect(terminal.screen()).toMatch(/1 file differs: 0 changed, 1 added, 0 removed\.\n {2}\+ gone\.html/);
+  terminal.enter('n');
+  await terminal.shows(/Nothing was changed\.\nexit 0/);
+  expect((await get(`${url}gone.html`)).status).toBe(404);
+});
+
+test('login asks for the address and, without showing it, for the token', async () => {
+  const terminal = openTerminal(project(sphere, 'signing-in', {}));
+  terminal.enter(`${sphereCommand} login; echo exit $?`);
+  await terminal.shows(/Address of the control plane:/);
+  terminal.enter(sphere.plane().url);
+  await terminal.shows(/Token for http:\/\/127\.0\.0\.1:\d+:/);
+  terminal.enter(sphere.plane().token);
+  await terminal.shows(/Signed in to http:\/\/127.* as this machine[\s\S]*exit 0/);
+  expect(terminal.screen()).not.toContain(sphere.plane().token);
+  expect((await sphere.run(['logout'])).code).toBe(0);
 });

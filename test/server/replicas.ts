@@ -11,7 +11,7 @@ import { createDiskLogStore } from '../../server/adapters/disk-log-store.ts';
 import { createDiskSiteStore } from '../../server/adapters/disk-site-store.ts';
 import type { Database } from '../../server/database/database.ts';
 import { duties } from '../../server/duties.ts';
-import { createKeys } from '../../server/keys.ts';
+import { createKeys, type Keys } from '../../server/keys.ts';
 import type { SiteStore } from '../../server/ports.ts';
 import { openReplica } from '../../server/replica.ts';
 import { createPaperRunner, playBuilder, request } from './plane.ts';
@@ -23,6 +23,8 @@ export type ReplicasOptions = {
   maxBuilds?: number;
   maxBuildsPerAccount?: number;
   leaseMs?: number;
+  /** The keys of each replica. Default: the same for all. */
+  keys?: readonly Keys[];
   /** What the replicas use in place of the store on disk. */
   sites?: (store: SiteStore) => SiteStore;
 };
@@ -49,7 +51,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
   await ensureAdminToken(clock, 'admin-'.repeat(6));
   const printed: string[] = [];
   const address = () => 'http://127.0.0.1:9/';
-  const start = async () => {
+  const start = async (replica: number) => {
     const port = await freePort();
     return openReplica(
       {
@@ -57,7 +59,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
         logs,
         sites: { ...sites, regions: ['eu-central-1', 'us-east-1'] },
         builds: runner.builds,
-        keys,
+        keys: options.keys?.[replica] ?? keys,
         addresses: { site: address, direct: address, open: async () => null, close: async () => {} },
         settings: {
           maxBuilds: options.maxBuilds ?? 10,
@@ -79,7 +81,9 @@ export async function startReplicas(database: Database, options: ReplicasOptions
       (line) => printed.push(line),
     );
   };
-  const running = await Promise.all(Array.from({ length: options.replicas ?? 2 }, start));
+  const running = await Promise.all(
+    Array.from({ length: options.replicas ?? 2 }, (_, replica) => start(replica)),
+  );
   const urlOf = (replica: number) => (running[replica % running.length] as (typeof running)[0]).url;
 
   async function call<T>(
