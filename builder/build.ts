@@ -44,7 +44,9 @@ export async function build(context: BuildContext): Promise<Built> {
     const environment = toolEnvironment(machine);
     await handOver(buildUser, { source: directory, workDirectory }, { environment, signal });
   }
-  const isolation = runsCommands(plan) ? await isolate(context, directory) : null;
+  const isolation = runsCommands(plan)
+    ? await isolate(context, directory, plan.packageManager?.name ?? null)
+    : null;
   const end = await limitBuild(context);
   try {
     const open = (chosen: Tools) =>

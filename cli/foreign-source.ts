@@ -95,7 +95,7 @@ async function howItRuns(isolation: IsolationMode, environment: NodeJS.ProcessEn
   const as = 'not isolated: as you, with all that you may read and change';
   if (isolation === 'never') return as;
   const program = process.platform === 'linux' ? findBubblewrap(environment.PATH) : null;
-  const works = program !== null && (await tryBubblewrap(program, bubblewrapProbe)) === null;
+  const works = program !== null && 'works' in (await tryBubblewrap(program, bubblewrapProbe));
   return works ? 'isolated from your files, with access to the network' : as;
 }
 

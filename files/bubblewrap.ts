@@ -21,12 +21,15 @@ function isProgram(file: string): boolean {
   }
 }
 
+/** Since bubblewrap 0.8, and not in every container: without it, commands may make namespaces of their own. */
+const optional = '--disable-userns';
+
 /**
  * Namespaces of its own for all but the network, no capability, and no way to make further namespaces, in which the
  * kernel would offer more of itself. It ends with the process that started it.
  */
 export const bubblewrapNamespaces = [
-  ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--disable-userns'],
+  ...['--die-with-parent', '--new-session', '--cap-drop', 'ALL', optional],
   ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
   // The name of the machine is nobody's business, and programs that look up their own must find it.
   ...['--hostname', 'localhost'],
@@ -35,11 +38,20 @@ export const bubblewrapNamespaces = [
 /** How long a machine may take for what takes 10 ms. */
 const patienceMs = 10_000;
 
+export type Tried = { works: string[] } | { why: string };
+
 /**
- * Null when `program` runs a shell with `args`, else what it said: systems may forbid users to make namespaces (Ubuntu
- * 24.04 does by AppArmor, containers do by seccomp).
+ * The arguments with which `program` runs a shell, as `args` or with less; else what it said: systems may forbid users to
+ * make namespaces (Ubuntu 24.04 does by AppArmor, containers do by seccomp).
  */
-export function tryBubblewrap(program: string, args: readonly string[]): Promise<string | null> {
+export async function tryBubblewrap(program: string, args: readonly string[]): Promise<Tried> {
+  const why = await failureOf(program, args);
+  if (why === null) return { works: [...args] };
+  const fewer = args.filter((argument) => argument !== optional);
+  return (await failureOf(program, fewer)) === null ? { works: fewer } : { why };
+}
+
+function failureOf(program: string, args: readonly string[]): Promise<string | null> {
   return new Promise((resolve) => {
     const options = { env: {}, cwd: '/', timeout: patienceMs };
     execFile(program, [...args, '/bin/sh', '-c', ':'], options, (error, _, stderr) => {

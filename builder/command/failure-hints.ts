@@ -39,6 +39,16 @@ const known: readonly Known[] = [
   { sign: /^error: (\S+) failed to resolve$/m, hint: notServed },
   { sign: /^error: GET (\S+) - 404$/m, hint: notServed },
   {
+    sign: /Permission denied \(publickey|Host key verification failed/,
+    hint: () =>
+      'Isolated commands, and those on a hosted plane, have no SSH keys. Name the package by https; on this machine `--isolation never` gives commands your keys, and all else that is yours.',
+  },
+  {
+    sign: /npm (?:error|ERR!) code (?:E401|ENEEDAUTH|E403)|ERR_PNPM_FETCH_40[13]|YN0041/,
+    hint: () =>
+      'The registry wants a token. Isolated commands do not see that of your ~/.npmrc: the .npmrc of the source must name one.',
+  },
+  {
     sign: /node_modules\/node-sass(?:: Command failed|$)/m,
     hint: () =>
       'node-sass is compiled for each version of Node, and no longer maintained. Replace it with the package `sass`, or ask for the Node that it was made for with "nodeVersion" in sphere.json.',

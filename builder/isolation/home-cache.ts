@@ -25,8 +25,14 @@ export async function openHomeCache(place: HomeCachePlace, fresh: string | null)
   if (fresh !== null) return { directory: fresh, keep: () => replace(kept, fresh) };
   if (!existsSync(kept) && alsoRead !== null && existsSync(alsoRead)) {
     const made = `${kept}.${randomUUID()}`;
-    await copyTree(alsoRead, made, 'copy', place);
-    renameSync(made, kept);
+    try {
+      await copyTree(alsoRead, made, 'copy', place);
+      renameSync(made, kept);
+    } catch {
+      place.signal.throwIfAborted();
+      // Another build was faster, or what is there cannot be read: this one starts with what there is.
+      await removeTree(made);
+    }
   }
   mkdirSync(kept, { recursive: true, mode: 0o700 });
   return { directory: kept, async keep() {} };

@@ -8,6 +8,7 @@ import { findBubblewrap, tryBubblewrap } from '../../files/bubblewrap.ts';
 import { homeCacheOf } from '../cache/places.ts';
 import { homeIn, machineFor } from '../command/build-user.ts';
 import type { BuildContext } from '../context.ts';
+import type { ManagerName } from '../plan/package-manager.ts';
 import { bubblewrapArguments } from './bubblewrap.ts';
 import { openHomeCache } from './home-cache.ts';
 import { mountsFor } from './machine-view.ts';
@@ -64,7 +65,11 @@ export function chooseIsolation(
  * Call once per attempt, with the source in its place and before any command runs. Throws CONFIGURATION_INVALID when
  * isolation is required and cannot be had.
  */
-export async function isolate(context: BuildContext, source: string): Promise<Isolation> {
+export async function isolate(
+  context: BuildContext,
+  source: string,
+  manager: ManagerName | null,
+): Promise<Isolation> {
   const { config, spec, log, running } = context;
   const { machine, buildUser, workDirectory } = config;
   const plain = { wrapper: null, environment: {}, async keep() {} };
@@ -84,17 +89,20 @@ export async function isolate(context: BuildContext, source: string): Promise<Is
     log.say(saidOrThrown(chooseIsolation(wanted, isolator)).said);
     return { ...plain, machine };
   }
-  const prepared = await prepare(context, source, program);
-  const probe = await tryBubblewrap(program, prepared.wrapper.slice(1));
-  const { isolated, said } = saidOrThrown(chooseIsolation(wanted, { program, probe }));
+  const prepared = await prepare(context, source);
+  const environment = cacheNames(homeIn(workDirectory), manager);
+  const tried = await tryBubblewrap(program, prepared.args);
+  const { isolated, said } = saidOrThrown(
+    chooseIsolation(wanted, { program, probe: 'why' in tried ? tried.why : null }),
+  );
   log.say(said);
-  if (!isolated) return { ...plain, machine };
+  if (!isolated || 'why' in tried) return { ...plain, machine };
   if (prepared.withheld.length > 0) {
     log.say(
       `Your npm credentials for ${prepared.withheld.join(', ')} stay out of them; a private package needs its own in the .npmrc of the source.`,
     );
   }
-  return prepared;
+  return { ...prepared, wrapper: [program, ...tried.works], environment };
 }
 
 function saidOrThrown(choice: IsolationChoice): Exclude<IsolationChoice, { refused: string }> {
@@ -102,7 +110,7 @@ function saidOrThrown(choice: IsolationChoice): Exclude<IsolationChoice, { refus
   throw new SphereError('CONFIGURATION_INVALID', choice.refused, { hint: choice.hint });
 }
 
-async function prepare(context: BuildContext, source: string, program: string) {
+async function prepare(context: BuildContext, source: string) {
   const { config, running, spec } = context;
   const { machine, workDirectory: work, cacheDirectory: cache } = config;
   const home = homeIn(work);
@@ -126,9 +134,8 @@ async function prepare(context: BuildContext, source: string, program: string) {
     accounts: writeAccounts(work, home, ids),
   });
   return {
-    wrapper: [program, ...bubblewrapArguments({ mounts, ...ids })],
+    args: bubblewrapArguments({ mounts, ...ids }),
     machine: isolatedMachine(machine, home),
-    environment: cacheNames(home),
     withheld: settings.withheld,
     keep: homeCache.keep,
   };
@@ -173,13 +180,14 @@ export function isolatedMachine(machine: Machine, home: string): Machine {
 }
 
 /** Downloads of package managers that would not be kept in `~/.cache` by themselves. */
-function cacheNames(home: string): Record<string, string> {
+function cacheNames(home: string, manager: ManagerName | null): Record<string, string> {
   const at = (name: string) => join(home, '.cache', name);
   return {
     npm_config_cache: at('npm'),
-    npm_config_store_dir: at('pnpm-store'),
-    // pnpm 11 reads its own names only.
-    pnpm_config_store_dir: at('pnpm-store'),
+    // npm warns of what it does not know, and pnpm 11 reads its own names only.
+    ...(manager === 'pnpm'
+      ? { npm_config_store_dir: at('pnpm-store'), pnpm_config_store_dir: at('pnpm-store') }
+      : {}),
     YARN_GLOBAL_FOLDER: at('yarn-berry'),
     BUN_INSTALL_CACHE_DIR: at('bun'),
   };

@@ -8,7 +8,8 @@ import { bubblewrapArguments } from '../../builder/isolation/bubblewrap.ts';
 import { chooseIsolation, isolatedMachine } from '../../builder/isolation/isolate.ts';
 import { mountsFor } from '../../builder/isolation/machine-view.ts';
 import { publicPackageSettings } from '../../builder/isolation/package-settings.ts';
-import { emptyDirectory, tree } from '../files/tree.ts';
+import { bubblewrapProbe, tryBubblewrap } from '../../files/bubblewrap.ts';
+import { emptyDirectory, executable, tree } from '../files/tree.ts';
 
 const works = { program: '/usr/bin/bwrap', probe: null };
 const broken = { program: '/usr/bin/bwrap', probe: 'bwrap: setting up uid map: Permission denied' };
@@ -147,6 +148,22 @@ test.each([
   ],
 ])('of %s so much stays free', (_, state, expected) => {
   expect(leastFree(state)).toEqual(expected);
+});
+
+test('an older bubblewrap isolates as well as it can, one that may not make namespaces is told', async () => {
+  const at = tree({
+    older: executable(
+      '#!/bin/sh\ncase " $* " in *" --disable-userns "*) echo "bwrap: Unknown option --disable-userns" >&2; exit 1; esac\nexec /usr/bin/bwrap "$@"\n',
+    ),
+    forbidden: executable('#!/bin/sh\necho "bwrap: setting up uid map: Permission denied" >&2; exit 1\n'),
+  });
+  const whole = await tryBubblewrap('/usr/bin/bwrap', bubblewrapProbe);
+  expect(whole).toEqual({ works: bubblewrapProbe });
+  const fewer = bubblewrapProbe.filter((argument) => argument !== '--disable-userns');
+  expect(await tryBubblewrap(join(at, 'older'), bubblewrapProbe)).toEqual({ works: fewer });
+  expect(await tryBubblewrap(join(at, 'forbidden'), bubblewrapProbe)).toEqual({
+    why: 'bwrap: setting up uid map: Permission denied',
+  });
 });
 
 test.each([
