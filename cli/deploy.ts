@@ -9,9 +9,11 @@ import { checkDirectory, readProjectDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
 import { type EventFile, openEventFile } from './event-file.ts';
 import { followDeployment } from './follow.ts';
+import { type GithubResults, openGithubResults, readGithubEvent } from './github-results.ts';
 import { choosePlane, connectPlane, type Plane, type PlaneChoice, planeNotChosen } from './plane.ts';
 import { planSource } from './planned-source.ts';
 import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
+import { NotPushed } from './pushed.ts';
 import { buildValues, resolveSettings, type SettingFlags, type Settings } from './settings.ts';
 import { type PreparedSource, prepareSource } from './source.ts';
 import { settingsFromTop, workspaceTop } from './workspace.ts';
@@ -32,12 +34,40 @@ export async function deploy(
   options: DeployOptions,
 ): Promise<Result> {
   const { environment, output } = context;
-  const events = openEventFile(environment.variables.SPHERE_OUTPUT_FILE ?? null, output.warn);
+  const reports: Reports = {
+    events: openEventFile(environment.variables.SPHERE_OUTPUT_FILE ?? null, output.warn),
+    github: openGithubResults(environment.github, output.warn),
+  };
   try {
-    return await deployAndFollow(context, named, options, events);
+    return await deployOrUpload(context, named, options, reports);
   } catch (error) {
-    if (error instanceof SphereError) events.write({ type: 'error', error: error.toBody() });
+    if (error instanceof SphereError) {
+      const body = error.toBody();
+      reports.events.write({ type: 'error', error: body });
+      const deployment = error instanceof DeploymentEnded ? error.deployment : null;
+      reports.github.ended({ deployment, error: body });
+    }
     throw error;
+  }
+}
+
+/** Who else is told how it goes: the scripts around, and the workflow. */
+type Reports = { events: EventFile; github: GithubResults };
+
+/** Where the commit here is not on the named repository, a person may have the directory uploaded instead. */
+async function deployOrUpload(
+  context: Context,
+  named: string | undefined,
+  options: DeployOptions,
+  reports: Reports,
+): Promise<Result> {
+  try {
+    return await deployAndFollow(context, named, options, reports);
+  } catch (error) {
+    if (!(error instanceof NotPushed) || !context.prompts) throw error;
+    context.output.warn(error.message);
+    if (!(await context.prompts.confirm('Upload this directory as it is instead?'))) throw error;
+    return deployAndFollow(context, named, { ...options, repo: false }, reports);
   }
 }
 
@@ -45,7 +75,7 @@ async function deployAndFollow(
   context: Context,
   named: string | undefined,
   options: DeployOptions,
-  events: EventFile,
+  { events, github }: Reports,
 ): Promise<Result> {
   const startedAt = Date.now();
   const { environment, output } = context;
@@ -64,7 +94,8 @@ async function deployAndFollow(
   const hosted = choice.kind === 'hosted';
   const top = (prebuilt ?? written.repository) ? directory : (workspaceTop(directory) ?? directory);
   const settings = top === directory ? written : settingsFromTop(written, directory, top);
-  const prepare = () => prepareSource({ settings, directory, top, prebuilt, environment, hosted });
+  const ci = environment.ciRun && readGithubEvent(environment.ciRun, environment.github);
+  const prepare = () => prepareSource({ settings, directory, top, prebuilt, environment, ci, hosted });
   if (options.dryRun) {
     const prepared = await prepare();
     const planned = await planSource({ settings, prepared, top, environment: environment.forChildren });
@@ -76,6 +107,7 @@ async function deployAndFollow(
   // The two longest waits at once; a failure of either leaves nothing behind.
   const [plane, prepared] = await Promise.all([connectPlane(chosen, environment, output.note), prepare()]);
   output.note(`Deploying ${output.paint('bold', slug)} from ${prepared.description}`);
+  for (const warning of prepared.warnings) output.warn(warning);
   await sendSource(plane, prepared, output.note);
   const request = createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug);
 
@@ -84,16 +116,24 @@ async function deployAndFollow(
   try {
     const answer = await create(context, plane, request);
     const { deployment } = answer;
-    if (answer.outcome === 'already_live') return alreadyLive(context, deployment, events);
+    if (answer.outcome === 'already_live') {
+      github.ended({ deployment, error: null });
+      return alreadyLive(context, deployment, events);
+    }
     const { id, project: created, url } = deployment;
     events.write({ type: 'created', id, project: created, url });
+    github.created(deployment);
     if (options.detach) {
       output.note(`Left running; see \`sphere logs ${id} -f\`.`);
+      github.ended({ deployment, error: null });
       return { json: resultObject('created', deployment), text: id };
     }
     const ended = await follow(context, { plane, answer, prepared, events, interrupted: interrupted.signal });
-    events.write({ type: 'ended', id, project: created, url: ended.url, status: ended.status });
-    return conclude(context, ended, Date.now() - startedAt, interrupted.signal.aborted);
+    const { status, reason } = ended;
+    events.write({ type: 'ended', id, project: created, url: ended.url, status, reason });
+    const result = conclude(context, ended, Date.now() - startedAt, interrupted.signal.aborted);
+    github.ended({ deployment: ended, error: null });
+    return result;
   } finally {
     release();
     plane.api.close();
@@ -101,7 +141,7 @@ async function deployAndFollow(
 }
 
 function checkUse(named: string | undefined, options: DeployOptions): void {
-  if (named !== undefined && options.repo !== undefined) {
+  if (named !== undefined && options.repo) {
     throw new SphereError(
       'USAGE',
       `The directory ${named} and the repository ${options.repo} cannot both be the source.`,

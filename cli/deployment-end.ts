@@ -22,7 +22,7 @@ export function alreadyLive(
   events: EventFile,
 ): Result {
   const { id, project, url, status } = deployment;
-  events.write({ type: 'ended', id, project, url, status, outcome: 'already_live' });
+  events.write({ type: 'ended', id, project, url, status, reason: null, outcome: 'already_live' });
   output.note(
     `${output.paint('green', '✔')} Nothing has changed: this is already live (${id}). --force builds it again.`,
   );

@@ -9,7 +9,8 @@ export type Setting<T> = { value: T; from: string };
 
 /** The flags of `sphere deploy` that are settings. `false` is what `--no-install` and `--no-build` give. */
 export type SettingFlags = {
-  repo?: string;
+  /** False after `--no-repo`: the directory, whatever names a repository. */
+  repo?: string | false;
   ref?: string;
   install?: string | false;
   build?: string | false;
@@ -59,13 +60,14 @@ export function resolveSettings(sources: Sources): Settings {
   checkFlags(flags);
   const build = buildAbove(sources);
   // With --prebuilt the output is the source, whatever else names a repository.
-  const repository = flags.prebuilt
-    ? null
-    : first([
-        [flags.repo, '--repo'],
-        variable(sources, 'SPHERE_REPOSITORY'),
-        [file.repository, 'sphere.json'],
-      ]);
+  const repository =
+    flags.prebuilt || flags.repo === false
+      ? null
+      : first([
+          [flags.repo, '--repo'],
+          variable(sources, 'SPHERE_REPOSITORY'),
+          [file.repository, 'sphere.json'],
+        ]);
   const ref = first([
     [flags.ref, '--ref'],
     variable(sources, 'SPHERE_REF'),

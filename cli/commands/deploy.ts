@@ -8,6 +8,7 @@ export const command: CommandFile = {
       .argument('[dir]', 'the directory to deploy; default: this one')
       .optionsGroup('Source:')
       .option('--repo <url>', 'deploy a Git repository instead of the directory')
+      .option('--no-repo', 'deploy the directory, whatever names a repository')
       .option('--ref <ref>', 'its branch, tag or commit')
       .option('--prebuilt <dir>', 'publish a directory as it is, build nothing')
       .optionsGroup('Project:')

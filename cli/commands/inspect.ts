@@ -17,11 +17,11 @@ export const command: CommandFile = {
 };
 
 async function describe(deployment: Deployment): Promise<string> {
-  const [{ duration, table }, { publishedLine, sourceText, statusText }] = await Promise.all([
+  const [{ duration, table }, { publishedLine, sourceRows, statusText }] = await Promise.all([
     import('../format.ts'),
     import('../summary.ts'),
   ]);
-  const { source, error, detections, warnings, phases } = deployment;
+  const { error, detections, warnings, phases } = deployment;
   const rows: string[][] = [
     ['id', deployment.id],
     ['project', deployment.project],
@@ -31,10 +31,7 @@ async function describe(deployment: Deployment): Promise<string> {
     ],
     ['site', deployment.url],
     ['address', deployment.address],
-    [
-      'source',
-      source.kind === 'git' ? `${source.repository} ${sourceText(deployment)}` : sourceText(deployment),
-    ],
+    ...sourceRows(deployment),
     ['region', deployment.region],
     ['created', deployment.createdAt],
     ...(deployment.finishedAt ? [['ended', deployment.finishedAt]] : []),
