@@ -11,6 +11,7 @@ import { failureOf } from './command/ending.ts';
 import { commandEnvironment, toolEnvironment } from './command/environment.ts';
 import { type CommandSteps, openSteps } from './command/steps.ts';
 import { type BuildContext, enterPhase, warn } from './context.ts';
+import { askIgnoreCommand } from './ignore.ts';
 import { type Installation, installPackages } from './install.ts';
 import { chooseOutput, lookBefore } from './output/choose-output.ts';
 import { type Output, publishOutput } from './output/publish-output.ts';
@@ -24,22 +25,23 @@ import { chooseTools, type Tools } from './tools/choose-tools.ts';
 import { duration, since } from './wording.ts';
 
 type Built = Extract<BuildResult, { outcome: 'built' }>;
+type Ignored = Extract<BuildResult, { outcome: 'ignored' }>;
 
-/** Resolves when every blob is with the plane. Throws SphereError for what a person can act on. */
-export async function build(context: BuildContext): Promise<Built> {
+/** Resolves when every blob is with the plane, or nothing is to be built. Throws SphereError for what a person can act on. */
+export async function build(context: BuildContext): Promise<Built | Ignored> {
   const { source } = context.spec;
   if (source.kind === 'prebuilt') return publishPrebuilt(context);
 
   const directory = await bringSource(context, source);
-  const { plan, serving } = await planSource(context, directory);
+  const { plan, serving, ignoreCommand } = await planSource(context, directory);
   const before = lookBefore(plan, directory);
-  const tools = await prepareTools(context, plan);
-  const { buildUser, workDirectory, machine } = context.config;
-  if (buildUser !== null) {
-    const { signal } = context;
-    const environment = toolEnvironment(machine);
-    await handOver(buildUser, { source: directory, workDirectory }, { environment, signal });
+  await giveToBuildUser(context, directory);
+  if (ignoreCommand !== null) {
+    const ignored = await askWhetherToBuild(context, plan, directory, ignoreCommand);
+    if (ignored !== null) return ignored;
   }
+  const tools = await prepareTools(context, plan);
+  const { buildUser } = context.config;
   const end = limitTime(context);
   try {
     const open = (chosen: Tools) =>
@@ -66,6 +68,31 @@ export async function build(context: BuildContext): Promise<Built> {
   });
   await keepFrameworkCaches(frameworkCachesOf(context, directory, plan.frameworkCaches));
   return built;
+}
+
+/** From here on commands of the source run, as a user of their own where there is one. */
+async function giveToBuildUser({ config, signal }: BuildContext, source: string): Promise<void> {
+  const { buildUser, workDirectory, machine } = config;
+  if (buildUser === null) return;
+  await handOver(buildUser, { source, workDirectory }, { environment: toolEnvironment(machine), signal });
+}
+
+async function askWhetherToBuild(
+  context: BuildContext,
+  plan: BuildPlan,
+  source: string,
+  command: string,
+): Promise<Ignored | null> {
+  // From here on the plane gives out no Git credential.
+  await enterPhase(context, 'install', plan.detections);
+  const end = limitTime(context);
+  try {
+    const { rootDirectory } = plan;
+    const sphere = sphereNames(context);
+    return await askIgnoreCommand(context, { command, rootDirectory, source, sphere, signal: end.signal });
+  } finally {
+    end.clear();
+  }
 }
 
 /** Installs, with another Node where a package insists on one, and returns what the build is to run in. */
@@ -114,7 +141,7 @@ async function publishPrebuilt(context: BuildContext): Promise<Built> {
 async function planSource(
   context: BuildContext,
   directory: string,
-): Promise<{ plan: BuildPlan; serving: Serving }> {
+): Promise<{ plan: BuildPlan; serving: Serving; ignoreCommand: string | null }> {
   const { spec, log, running } = context;
   const files = sourceFilesAt(directory);
   const settings = await readSettings(files, spec.build);
@@ -122,7 +149,7 @@ async function planSource(
   const plan = await planBuild(files, settings.build, { nodeVersion: running.version });
   for (const { what, value, why } of plan.detections) log.say(`${what}: ${value} (${why})`);
   for (const warning of plan.warnings) warn(context, warning);
-  return { plan, serving: settings.serving };
+  return { plan, serving: settings.serving, ignoreCommand: settings.build.ignoreCommand ?? null };
 }
 
 async function prepareTools(context: BuildContext, plan: BuildPlan): Promise<Tools> {
@@ -140,13 +167,15 @@ function firstPhase(plan: BuildPlan): 'install' | 'build' | 'upload' {
 /** One limit for install and build together, from the start of the first. */
 function limitTime({ spec, signal }: BuildContext): { signal: AbortSignal; clear: () => void } {
   const limit = new AbortController();
+  const own = spec.build.limits?.minutes;
+  const raise = own === undefined ? '' : ' "limits" in sphere.json can be raised.';
   const timer = setTimeout(() => {
     limit.abort(
       new SphereError(
         'BUILD_TIMED_OUT',
         `Install and build took longer than ${duration(spec.timeLimitMs)}, and were stopped.`,
         {
-          hint: 'Look in the log for what it was doing. A command that watches for changes never ends.',
+          hint: `Look in the log for what it was doing. A command that watches for changes never ends.${raise}`,
         },
       ),
     );
@@ -154,8 +183,8 @@ function limitTime({ spec, signal }: BuildContext): { signal: AbortSignal; clear
   return { signal: AbortSignal.any([signal, limit.signal]), clear: () => clearTimeout(timer) };
 }
 
-function environmentOf({ spec, config }: BuildContext, plan: BuildPlan, tools: Tools, directory: string) {
-  const git = spec.source.kind === 'git' ? spec.source : spec.source.git;
+function environmentOf(context: BuildContext, plan: BuildPlan, tools: Tools, directory: string) {
+  const { config } = context;
   const directories = new Set([
     plan.rootDirectory,
     plan.build?.directory ?? '.',
@@ -167,15 +196,21 @@ function environmentOf({ spec, config }: BuildContext, plan: BuildPlan, tools: T
       ...tools.programs,
     ],
     derived: plan.environment,
-    sphere: {
-      CI: '1',
-      SPHERE: '1',
-      SPHERE_SITE_URL: spec.siteUrl,
-      SPHERE_TARGET: spec.target,
-      ...(git?.commit === undefined ? {} : { SPHERE_COMMIT: git.commit }),
-      ...(git?.branch === undefined ? {} : { SPHERE_BRANCH: git.branch }),
-    },
+    sphere: sphereNames(context),
   });
+}
+
+/** What Sphere tells every command. */
+function sphereNames({ spec }: BuildContext) {
+  const git = spec.source.kind === 'git' ? spec.source : spec.source.git;
+  return {
+    CI: '1',
+    SPHERE: '1',
+    SPHERE_SITE_URL: spec.siteUrl,
+    SPHERE_TARGET: spec.target,
+    ...(git?.commit === undefined ? {} : { SPHERE_COMMIT: git.commit }),
+    ...(git?.branch === undefined ? {} : { SPHERE_BRANCH: git.branch }),
+  };
 }
 
 async function runBuild(

@@ -5,18 +5,18 @@ import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../co
 import { SphereError } from '../contract/errors.ts';
 import type { Context, Result } from './command.ts';
 import { alreadyLive, conclude, DeploymentEnded, resultObject } from './deployment-end.ts';
-import { checkDirectory, readProjectDirectory } from './directory.ts';
+import { checkDirectory, type ProjectDirectory, readProjectDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
 import { type EventFile, openEventFile } from './event-file.ts';
 import { followDeployment } from './follow.ts';
 import { type GithubResults, openGithubResults, readGithubEvent } from './github-results.ts';
+import { locateProject } from './locate-project.ts';
 import { choosePlane, connectPlane, type Plane, type PlaneChoice, planeNotChosen } from './plane.ts';
 import { planSource } from './planned-source.ts';
 import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
 import { NotPushed } from './pushed.ts';
-import { buildValues, resolveSettings, type SettingFlags, type Settings } from './settings.ts';
+import { buildValues, namedRoot, resolveSettings, type SettingFlags, type Settings } from './settings.ts';
 import { type PreparedSource, prepareSource } from './source.ts';
-import { settingsFromTop, workspaceTop } from './workspace.ts';
 
 export type DeployOptions = SettingFlags & {
   local?: true;
@@ -80,20 +80,11 @@ async function deployAndFollow(
   const startedAt = Date.now();
   const { environment, output } = context;
   checkUse(named, options);
-  const project = await readProjectDirectory(path.resolve(context.directory, named ?? '.'));
-  const { directory } = project;
-  const written = resolveSettings({
-    flags: options,
-    variables: environment.variables,
-    file: project.configuration,
-    facts: project.facts,
-  });
+  const { directory, top, settings } = await readProject(context, named, options);
   const choice = choosePlane(environment, options.local === true);
   const prebuilt = options.prebuilt === undefined ? null : path.resolve(context.directory, options.prebuilt);
   if (prebuilt !== null) checkDirectory(prebuilt, 'Name the directory that holds the built site.');
   const hosted = choice.kind === 'hosted';
-  const top = (prebuilt ?? written.repository) ? directory : (workspaceTop(directory) ?? directory);
-  const settings = top === directory ? written : settingsFromTop(written, directory, top);
   const ci = environment.ciRun && readGithubEvent(environment.ciRun, environment.github);
   const prepare = () => prepareSource({ settings, directory, top, prebuilt, environment, ci, hosted });
   if (options.dryRun) {
@@ -138,6 +129,38 @@ async function deployAndFollow(
     release();
     plane.api.close();
   }
+}
+
+/** The project and its settings; for a repository, which is elsewhere, those that are written here. */
+async function readProject(
+  { environment, directory: here }: Context,
+  named: string | undefined,
+  options: DeployOptions,
+) {
+  const { variables, forChildren } = environment;
+  const start = path.resolve(here, named ?? '.');
+  const resolve = ({ configuration, facts }: Pick<ProjectDirectory, 'configuration' | 'facts'>) =>
+    resolveSettings({ flags: options, variables, file: configuration, facts });
+  if (options.repo || variables.SPHERE_REPOSITORY) {
+    const project = await readProjectDirectory(start);
+    return { directory: project.directory, top: project.directory, settings: resolve(project) };
+  }
+  const above = resolve({ configuration: {}, facts: { packageName: null, directoryName: '' } });
+  const place = await locateProject(start, {
+    root: namedRoot(options, variables),
+    build: buildValues(above.build),
+    environment: forChildren,
+    lenient: options.prebuilt !== undefined,
+  });
+  const settings = resolve(place);
+  const { directory, top, root } = place;
+  if (settings.repository || options.prebuilt !== undefined) return { directory, top, settings };
+  const { rootDirectory: _, ...build } = settings.build;
+  return {
+    directory,
+    top,
+    settings: { ...settings, build: root ? { ...build, rootDirectory: root } : build },
+  };
 }
 
 function checkUse(named: string | undefined, options: DeployOptions): void {
@@ -211,11 +234,21 @@ function createRequest(
     origin,
     ...(settings.region ? { region: settings.region.value } : {}),
     source,
-    build: source.kind === 'prebuilt' ? {} : buildValues(settings.build),
+    build: source.kind === 'prebuilt' ? {} : requestedBuild(settings, options),
     ...(source.kind === 'prebuilt' ? { serving: settings.serving } : {}),
     force: options.force === true,
     noCache: !options.cache,
     ...(source.kind === 'git' && gitToken !== undefined ? { gitToken } : {}),
+  };
+}
+
+function requestedBuild(settings: Settings, { force }: DeployOptions): CreateDeployment['build'] {
+  const { build, limits } = settings;
+  return {
+    ...buildValues(build),
+    ...(limits ? { limits } : {}),
+    // Who says --force wants a build.
+    ...(force ? { ignoreCommand: null } : {}),
   };
 }
 

@@ -48,7 +48,12 @@ export function conclude(
       ...(status === 'ready' ? { hint: 'To go back to what was live before: `sphere rollback`.' } : {}),
     });
   }
-  if (status === 'ready' || reason === 'ignored') {
+  if (reason === 'ignored') {
+    output.note('Ignored, as the ignore command says; what was live stays. --force builds it.');
+    sayAddresses({ output }, deployment);
+    return { json: resultObject('ignored', deployment), text: url };
+  }
+  if (status === 'ready') {
     const published = publishedLine(deployment);
     if (output.live) output.note('');
     if (published) output.note(`${output.paint('green', '✔')} ${published}`);
@@ -75,7 +80,10 @@ function sayAddresses({ output }: Pick<Context, 'output'>, { url, address }: Dep
 }
 
 /** What `--json` prints of a deployment. */
-export function resultObject(outcome: 'deployed' | 'already_live' | 'created', deployment: Deployment) {
+export function resultObject(
+  outcome: 'deployed' | 'already_live' | 'created' | 'ignored',
+  deployment: Deployment,
+) {
   const { id, url, address, project, status } = deployment;
   return { outcome, id, project, url, address, status, deployment };
 }

@@ -5,4 +5,4 @@ import packageJson from '../package.json' with { type: 'json' };
 export const version: string = packageJson.version;
 
 /** The version of the builder's contract; a plane serves this one and the one before. */
-export const builderContractVersion = 1;
+export const builderContractVersion = 2;

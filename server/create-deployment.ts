@@ -39,7 +39,7 @@ export async function createDeployment(
   request: CreateDeployment,
   key: string | undefined,
 ): Promise<CreateDeploymentAnswer> {
-  checkRequest(request);
+  checkRequest(plane, request);
   const region = regionOf(plane, request);
   const bodyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex');
   const known = key === undefined ? undefined : await findByKey(plane, account, key, bodyHash);
@@ -72,7 +72,18 @@ export async function createDeployment(
   return answer(plane, created.row, created.outcome);
 }
 
-function checkRequest(request: CreateDeployment): void {
+function checkRequest(plane: Plane, request: CreateDeployment): void {
+  const most = Math.floor(plane.settings.timeLimitMs / 60_000);
+  const minutes = request.build.limits?.minutes;
+  if (minutes !== undefined && minutes > most) {
+    throw new SphereError(
+      'REQUEST_INVALID',
+      `this plane builds for at most ${most} minutes, not ${minutes}`,
+      {
+        hint: `Set "limits": { "minutes": ${most} } in sphere.json, or leave it out.`,
+      },
+    );
+  }
   if (reservedSlugs.includes(request.project)) {
     throw new SphereError('REQUEST_INVALID', `the slug "${request.project}" is reserved`, {
       hint: 'Choose another with --slug.',
@@ -96,8 +107,10 @@ function regionOf(plane: Plane, request: CreateDeployment): string | null {
 /** What makes two deployments the same: source, settings and how they are served. */
 export function fingerprintOf(request: CreateDeployment): string {
   const { source } = request;
+  // Whether and how long it may be built changes nothing of what comes out.
+  const { ignoreCommand: _ignoreCommand, limits: _limits, ...build } = request.build;
   const content = source.kind === 'git' ? [source.repository, source.commit] : [source.kind, source.digest];
-  const settings = Object.entries(request.build).sort(([a], [b]) => (a < b ? -1 : 1));
+  const settings = Object.entries(build).sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256')
     .update(JSON.stringify([content, settings, request.serving ?? null]))
     .digest('hex');

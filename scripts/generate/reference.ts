@@ -59,11 +59,12 @@ function keyTable(schema: Property): string {
   return table(['key', 'type', 'meaning'], rows);
 }
 
-/** A table for each list of objects, such as `redirects`. */
+/** A table for each object, such as `limits`, and each list of objects, such as `redirects`. */
 function nested(schema: Property): string[] {
-  return Object.entries(schema.properties ?? {}).flatMap(([key, { items }]) =>
-    items?.properties ? [`### ${key}`, keyTable(items)] : [],
-  );
+  return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
+    const object = property.items ?? property;
+    return object.properties ? [`### ${key}`, keyTable(object)] : [];
+  });
 }
 
 function typeOf(property: Property): string {

@@ -12,6 +12,7 @@ import {
   failAttempt,
   gitCredential,
   heartbeat,
+  ignoreAttempt,
   loseAttempt,
   onAttempt,
   onBuiltAttempt,
@@ -159,6 +160,7 @@ async function takeResult(
   attempt: Attempt,
   result: ReturnType<typeof resultSchema.parse>,
 ): Promise<void> {
+  if (result.outcome === 'ignored') return ignoreAttempt(plane, attempt, result.message);
   if (result.outcome === 'failed') {
     const { reason, error } = result;
     const { source, account_id } = await onAttempt(plane, attempt, async (_, row) => row);
