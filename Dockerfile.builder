@@ -24,24 +24,19 @@ RUN groupadd --gid 10001 build \
 
 # What sources ask for most, where builder/tools/fetch-tool.ts looks before it asks npm: Node 24 is the image's own. The
 # names of the directories are what it asks for, the versions are what it gets. Bun, 100 MB, is fetched when it is asked for.
-ARG NODE_22=22.23.3
-ARG NODE_20=20.20.2
-ARG PNPM=10.34.9
-ARG YARN=1.22.22
-ARG YARN_BERRY=4.18.1
+ARG NODE_22=22.23.3 NODE_20=20.20.2 PNPM=10.34.9 YARN=1.22.22 YARN_BERRY=4.18.1
 RUN set -eu; \
-    keep() { \
-      npm install --prefix "/var/cache/sphere/tools/$1" --cache /tmp/npm \
-        --no-audit --no-fund --no-update-notifier --loglevel=error "$2"; \
-    }; \
+    tools=/var/cache/sphere/tools; \
     node="node-linux-$(node -p process.arch)"; \
-    keep "$node@22" "$node@$NODE_22"; \
-    keep "$node@20" "$node@$NODE_20"; \
-    keep 'pnpm@10' "pnpm@$PNPM"; \
-    keep 'yarn@1' "yarn@$YARN"; \
-    keep '@yarnpkg_cli-dist@4' "@yarnpkg/cli-dist@$YARN_BERRY"; \
-    rm -rf /var/cache/sphere/tools/*/node_modules/"$node"/include \
-      /var/cache/sphere/tools/*/node_modules/"$node"/share /tmp/npm /root/.npm
+    printf '%s %s\n' \
+      "$node@22" "$node@$NODE_22" \
+      "$node@20" "$node@$NODE_20" \
+      'pnpm@10' "pnpm@$PNPM" \
+      'yarn@1' "yarn@$YARN" \
+      '@yarnpkg_cli-dist@4' "@yarnpkg/cli-dist@$YARN_BERRY" \
+    | xargs -P 5 -n 2 sh -c 'npm install --prefix "$0/$1" --cache /tmp/npm --no-audit --no-fund \
+        --no-update-notifier --loglevel=error "$2"' "$tools"; \
+    rm -rf "$tools"/*/node_modules/"$node"/include "$tools"/*/node_modules/"$node"/share /tmp/npm /root/.npm
 
 ENV SPHERE_BUILD_USER=10001:10001 \
     SPHERE_WORK_DIRECTORY=/work \

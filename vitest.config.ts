@@ -9,5 +9,7 @@ export default defineConfig({
     // Real git, databases and builds on two shared cores. A test that hangs still ends.
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // What is waited for comes at once on an idle machine, and later on a busy one.
+    expect: { poll: { timeout: 15_000 } },
   },
 });

@@ -72,11 +72,11 @@ export async function* followLog(options: FollowOptions): AsyncGenerator<LogBatc
     // The plane is there and refuses us: trying again changes nothing.
     if (!socket.active) fail(refusal(error));
   });
-  socket.on('batch', (of: string, batch: LogBatch, acknowledge: () => void) => {
+  socket.on('batch', (of: string, batch: LogBatch, acknowledge?: () => void) => {
     if (of !== deployment) return;
     const connection = socket.id;
     const onTaken = () => {
-      if (socket.connected && socket.id === connection) acknowledge();
+      if (socket.connected && socket.id === connection) acknowledge?.();
     };
     // Lines are missing: ask once more, on a new connection.
     if (batch.first > position + 1) return void socket.disconnect();

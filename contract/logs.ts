@@ -56,12 +56,12 @@ export function decodeLines(lines: string): LogLine[] {
 
 /**
  * The Socket.IO conversation, on path `/v1/socket`, WebSocket only, `auth: { token }` in the handshake.
- * The client asks to `follow`; the plane sends `batch`es of at most `maxBatchBytes`, at most `window` of them
- * unacknowledged; after the deployment's last line it sends `end`. A client that reconnects follows again with the
- * last seq that it has: it gets every later line once.
+ * The client asks to `follow`; the plane sends `batch`es of at most `maxBatchBytes`, asks at least once every `askEvery`
+ * characters that one be acknowledged, and waits while `window` of those are not; after the deployment's last line it
+ * sends `end`. A client that reconnects follows again with the last seq that it has: it gets every later line once.
  */
 export const followPath = '/v1/socket';
-export const followLimits = { maxBatchBytes: 256 * 1024, window: 4 } as const;
+export const followLimits = { maxBatchBytes: 256 * 1024, askEvery: 64 * 1024, window: 4 } as const;
 
 export type FollowRequest = { deployment: string; after: number };
 export type FollowAnswer = { ok: true } | { ok: false; error: import('./errors.ts').ErrorBody };
@@ -70,7 +70,7 @@ export type ClientEvents = {
   follow: (request: FollowRequest, answer: (answer: FollowAnswer) => void) => void;
 };
 export type PlaneEvents = {
-  batch: (deployment: string, batch: LogBatch, received: () => void) => void;
+  batch: (deployment: string, batch: LogBatch, received?: () => void) => void;
   /** No line follows. The deployment's status comes from REST. */
   end: (deployment: string, lastSeq: number) => void;
 };

@@ -9,15 +9,18 @@ import {
   type DeploymentRow,
   endDeployment,
   findDeployment,
+  liveDeployments,
   lockDeployment,
   sayEnd,
-  showDeployment,
+  viewDeployment,
 } from './deployments.ts';
 import { newId } from './keys.ts';
 import { leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
 import { liveSite } from './projects.ts';
+import { lockTarget } from './publications.ts';
+import type { Turns } from './turns.ts';
 
 type Project = Selectable<ProjectTable>;
 type Created = {
@@ -31,19 +34,20 @@ const keyLifeMs = 24 * 3600_000;
 
 /**
  * Queues a deployment, or finds that the same thing is live already. `key` (optional) makes a repeated call answer
- * what the first one made. Throws `SLUG_IN_USE`, `SOURCE_UNAVAILABLE`, `IDEMPOTENCY_KEY_REUSED`, `REQUEST_INVALID`.
+ * what the first one made. `turns`: at the targets of this process. Throws `SLUG_IN_USE`, `SOURCE_UNAVAILABLE`, `IDEMPOTENCY_KEY_REUSED`, `REQUEST_INVALID`.
  */
 export async function createDeployment(
   plane: Plane,
   account: string,
   request: CreateDeployment,
   key: string | undefined,
+  turns: Turns,
 ): Promise<CreateDeploymentAnswer> {
   checkRequest(plane, request);
   const region = regionOf(plane, request);
   const bodyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex');
   const known = key === undefined ? undefined : await findByKey(plane, account, key, bodyHash);
-  if (known) return answer(plane, known, 'created');
+  if (known) return answer(plane, known, 'created', await isLive(plane, known));
 
   if (request.source.kind === 'upload' && !(await plane.sites.hasSource(account, request.source.digest))) {
     throw new SphereError(
@@ -57,19 +61,23 @@ export async function createDeployment(
   const project = await ensureProject(plane, account, request, region);
   // Whoever builds it elsewhere has begun already: the place of the site is made first.
   if (request.source.kind === 'prebuilt') await plane.sites.prepare(liveSite(project));
-  const created = await plane.database
-    .transaction((trx) => insertDeployment(plane, trx, account, request, key, bodyHash))
-    .catch(async (error: unknown) => {
-      if (error !== keyTaken || key === undefined) throw error;
-      const first = await findByKey(plane, account, key, bodyHash);
-      if (!first) throw error;
-      return { row: first, outcome: 'created' as const, superseded: [] };
-    });
+  const insert = () =>
+    plane.database.transaction((trx) =>
+      insertDeployment(plane, trx, account, project, request, key, bodyHash),
+    );
+  const created = await turns(project.id, insert).catch(async (error: unknown) => {
+    if (error !== keyTaken || key === undefined) throw error;
+    const first = await findByKey(plane, account, key, bodyHash);
+    if (!first) throw error;
+    return { row: first, outcome: 'created' as const, superseded: [] };
+  });
   for (const old of created.superseded) {
     await sayEnd(plane, old, 'queue', `Superseded by ${created.row.id} before it started.`);
   }
   plane.wake();
-  return answer(plane, created.row, created.outcome);
+  // What was made just now is not live yet, and what is live already is.
+  const live = created.outcome === 'already_live';
+  return answer(plane, created.row, created.outcome, live);
 }
 
 function checkRequest(plane: Plane, request: CreateDeployment): void {
@@ -147,34 +155,8 @@ async function ensureProject(
   const { query } = plane.database;
   const find = () =>
     query.selectFrom('projects').selectAll().where('slug', '=', request.project).executeTakeFirst();
-  let project = await find();
-  if (!project) {
-    const now = new Date(plane.now());
-    const id = newId('prj');
-    await plane.database.transaction(async (trx) => {
-      const made = await trx
-        .insertInto('projects')
-        .values({
-          id,
-          account_id: account,
-          slug: request.project,
-          bucket_location: region ?? (plane.sites.regions[0] as string),
-          origin: request.origin,
-          port: null,
-          created_at: now,
-          updated_at: now,
-        })
-        .onConflict((conflict) => conflict.column('slug').doNothing())
-        .returning('id')
-        .executeTakeFirst();
-      if (made)
-        await trx
-          .insertInto('targets')
-          .values({ project_id: id, name: LIVE, live_publication_id: null })
-          .execute();
-    });
-    project = await find();
-  }
+  // Somebody else may make it in the same moment.
+  const project = (await find()) ?? (await makeProject(plane, account, request, region)) ?? (await find());
   if (!project) throw new Error(`the project ${request.project} was made and is not there`);
   checkOrigin(project, account, request);
   if (region !== null && region !== project.bucket_location) {
@@ -188,6 +170,42 @@ async function ensureProject(
     await query.updateTable('projects').set({ port }).where('id', '=', project.id).execute();
   }
   return project;
+}
+
+/** Makes the project and its live target in one statement; undefined when the slug is taken by now. */
+async function makeProject(
+  plane: Plane,
+  account: string,
+  request: CreateDeployment,
+  region: string | null,
+): Promise<Project | undefined> {
+  const now = new Date(plane.now());
+  return plane.database.query
+    .with('made', (db) =>
+      db
+        .insertInto('projects')
+        .values({
+          id: newId('prj'),
+          account_id: account,
+          slug: request.project,
+          bucket_location: region ?? (plane.sites.regions[0] as string),
+          origin: request.origin,
+          port: null,
+          created_at: now,
+          updated_at: now,
+        })
+        .onConflict((conflict) => conflict.column('slug').doNothing())
+        .returningAll(),
+    )
+    .with('target', (db) =>
+      db
+        .insertInto('targets')
+        .columns(['project_id', 'name'])
+        .expression((eb) => eb.selectFrom('made').select(['made.id', eb.val(LIVE).as('name')])),
+    )
+    .selectFrom('made')
+    .selectAll()
+    .executeTakeFirst();
 }
 
 /** Takes a removed project back into use, once all that it served has been taken away. */
@@ -226,26 +244,16 @@ async function insertDeployment(
   plane: Plane,
   trx: Transaction<Tables>,
   account: string,
+  project: Project,
   request: CreateDeployment,
   key: string | undefined,
   bodyHash: string,
 ): Promise<Created> {
-  const project = await trx
-    .selectFrom('projects')
-    .selectAll()
-    .where('slug', '=', request.project)
-    .executeTakeFirstOrThrow();
   // The row lock makes everybody who asks for this target take turns: order, "already live" and supersede agree.
-  const target = await trx
-    .selectFrom('targets')
-    .selectAll()
-    .where('project_id', '=', project.id)
-    .where('name', '=', LIVE)
-    .forUpdate()
-    .executeTakeFirstOrThrow();
+  const target = await lockTarget(trx, project.id, LIVE);
   const unfinished = await trx
     .selectFrom('deployments')
-    .selectAll()
+    .select(['id', 'deployment_status'])
     .where('project_id', '=', project.id)
     .where('target', '=', LIVE)
     .where('deployment_status', 'in', ['queued', 'building'])
@@ -357,12 +365,22 @@ export async function forgetOldKeys(plane: Plane): Promise<void> {
     .execute();
 }
 
-async function answer(
+async function isLive(plane: Plane, row: DeploymentRow): Promise<boolean> {
+  const live = await liveDeployments(plane.database.query, [row.project_id]);
+  return live.get(`${row.project_id} ${row.target}`) === row.id;
+}
+
+function answer(
   plane: Plane,
   row: DeploymentRow,
   outcome: CreateDeploymentAnswer['outcome'],
-): Promise<CreateDeploymentAnswer> {
-  const deployment = await showDeployment(plane, row);
+  live: boolean,
+): CreateDeploymentAnswer {
+  const deployment = viewDeployment(
+    plane,
+    row,
+    live ? new Map([[`${row.project_id} ${row.target}`, row.id]]) : new Map(),
+  );
   if (outcome === 'already_live' || row.source.kind !== 'prebuilt') return { outcome, deployment };
   const bootstrapToken = plane.keys.bootstrapToken(row.id, row.attempt);
   return { outcome, deployment, builder: { attempt: row.attempt, bootstrapToken } };

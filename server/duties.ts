@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { forgetOldKeys } from './create-deployment.ts';
 import { leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
-import type { Build } from './ports.ts';
+import type { Build, RunnerRef } from './ports.ts';
 
 export type Duty = {
   name: string;
@@ -68,13 +68,15 @@ async function stopOrphans(plane: Plane): Promise<void> {
   if (builders.length === 0) return;
   const rows = await plane.database.query
     .selectFrom('deployments')
-    .select(['id', 'attempt', 'deployment_status', 'stop_requested_at', 'stopped_at'])
+    .select(['id', 'attempt', 'deployment_status', 'runner', 'stop_requested_at', 'stopped_at'])
     .where('id', 'in', [...new Set(builders.map((builder) => builder.deployment))])
     .execute();
   const byId = new Map(rows.map((row) => [row.id, row]));
-  const isWaitedFor = ({ deployment, attempt }: Build) => {
+  const isWaitedFor = ({ deployment, attempt, ref }: Build & { ref: RunnerRef }) => {
     const row = byId.get(deployment);
     if (row?.attempt !== attempt) return false;
+    // One that is being started has not been written down yet; of two for one attempt, one counts.
+    if (row.runner !== null && !sameBuilder(row.runner, ref)) return false;
     return (
       row.deployment_status === 'building' || (row.stop_requested_at !== null && row.stopped_at === null)
     );
@@ -83,4 +85,9 @@ async function stopOrphans(plane: Plane): Promise<void> {
     plane.report(`stopping the builder of ${builder.deployment}, attempt ${builder.attempt}, which is over`);
     await plane.builds.stop(builder.ref);
   }
+}
+
+function sameBuilder(a: RunnerRef, b: RunnerRef): boolean {
+  if ('task' in a) return 'task' in b && a.task === b.task;
+  return 'pid' in b && a.pid === b.pid && a.startedAt === b.startedAt;
 }

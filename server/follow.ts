@@ -28,7 +28,7 @@ export function createSignal() {
  * `stop` is aborted. Each batch is read when the one before it has been taken, so that a slow reader costs no memory.
  */
 export async function* followLog(
-  logs: LogStore,
+  logs: Pick<LogStore, 'read' | 'watch'>,
   deployment: string,
   after: number,
   options: { maxBatchBytes: number; stop: AbortSignal; wait?: boolean },

@@ -120,7 +120,8 @@ function s3Options(
 
 const providers = {
   spot: ['FARGATE_SPOT'],
-  'on-demand': ['FARGATE'],
+  // By launch type, which needs no provider associated with the cluster.
+  'on-demand': [],
   'spot-then-on-demand': ['FARGATE_SPOT', 'FARGATE'],
 } as const;
 

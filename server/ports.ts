@@ -21,7 +21,7 @@ export type LogStore = {
     from: { attempt: number; batch: number },
     lines: readonly NewLine[],
   ): Promise<LogAnswer>;
-  /** Stores lines of the plane's own. */
+  /** Stores lines of the plane's own, and makes safe for good what came before them: also without any. */
   appendOwn(deployment: string, lines: readonly NewLine[]): Promise<void>;
   /** Ends the log: no line is stored from now on. */
   end(deployment: string): Promise<void>;

@@ -4,7 +4,7 @@ import type { Project } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
 import type { ProjectTable } from './database/tables.ts';
-import { liveDeployments, viewDeployment } from './deployments.ts';
+import { liveDeployments, shownColumns, viewDeployment } from './deployments.ts';
 import type { Plane } from './plane.ts';
 import type { Site } from './ports.ts';
 
@@ -45,7 +45,7 @@ export async function showProjects(plane: Plane, rows: readonly ProjectRow[]): P
   const deployments =
     ids.length === 0
       ? []
-      : await query.selectFrom('deployments').selectAll().where('id', 'in', ids).execute();
+      : await query.selectFrom('deployments').select(shownColumns).where('id', 'in', ids).execute();
   const byId = new Map(deployments.map((row) => [row.id, row]));
   return rows.map((row) => {
     const deployment = byId.get(live.get(`${row.id} ${LIVE}`) ?? '');

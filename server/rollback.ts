@@ -6,7 +6,7 @@ import { LIVE } from '../contract/words.ts';
 import { type DeploymentRow, liveDeployments, showDeployment, siteOf } from './deployments.ts';
 import type { Plane, Queries } from './plane.ts';
 import { findProject } from './projects.ts';
-import { runPublications } from './publication-claims.ts';
+import { publishNext, type Target } from './publication-claims.ts';
 import { begunSinceEmptied } from './publication-history.ts';
 import { insertPublication } from './publications.ts';
 
@@ -54,7 +54,7 @@ export async function rollback(
       .execute();
     return { publication: await insertPublication(trx, to, 'rollback', order, plane.now()), to, from };
   });
-  await publicationEnd(plane, publication);
+  await publicationEnd(plane, { project_id: project.id, target: LIVE }, publication);
   return {
     kind: 'rollback',
     deployment: await showDeployment(plane, to),
@@ -129,10 +129,10 @@ function choose(
   return { to, from: live };
 }
 
-async function publicationEnd(plane: Plane, id: string): Promise<void> {
+async function publicationEnd(plane: Plane, target: Target, id: string): Promise<void> {
   const deadline = plane.now() + wait.forMs;
   while (plane.now() < deadline) {
-    await runPublications(plane);
+    await publishNext(plane, target);
     const { state } = await plane.database.query
       .selectFrom('publications')
       .select('state')

@@ -6,15 +6,15 @@ import {
   type ClientEvents,
   type FollowAnswer,
   type FollowRequest,
-  followLimits,
   followPath,
   type PlaneEvents,
 } from '../contract/logs.ts';
 import type { Callers } from './callers.ts';
 import { isEnded } from './deployment-status.ts';
 import { findDeployment } from './deployments.ts';
-import { createSignal, followLog } from './follow.ts';
+import { gatherWakes } from './gathered-wakes.ts';
 import type { Plane } from './plane.ts';
+import { type FollowedLogs, sendLog } from './send-log.ts';
 
 type FollowerSocket = Socket<ClientEvents, PlaneEvents, Record<string, never>, { account: string }>;
 
@@ -50,7 +50,8 @@ export function attachSockets(
       socket.conn.close();
     }
   });
-  io.on('connection', (socket) => serveFollower(plane, socket));
+  const logs = { read: plane.logs.read, watch: gatherWakes(plane.logs.watch) };
+  io.on('connection', (socket) => serveFollower(plane, logs, socket));
   return {
     close: () =>
       new Promise((resolve) => {
@@ -61,7 +62,7 @@ export function attachSockets(
   };
 }
 
-function serveFollower(plane: Plane, socket: FollowerSocket): void {
+function serveFollower(plane: Plane, logs: FollowedLogs, socket: FollowerSocket): void {
   const followed = new Set<string>();
   const gone = new AbortController();
   socket.on('disconnect', () => gone.abort());
@@ -72,13 +73,17 @@ function serveFollower(plane: Plane, socket: FollowerSocket): void {
       deployment = await startFollowing(plane, socket, followed, request);
       answer({ ok: true });
     } catch (error) {
-      if (!(error instanceof SphereError)) plane.report('following a log failed', error);
-      const known = error instanceof SphereError ? error : new SphereError('INTERNAL', 'the plane met a bug');
-      answer({ ok: false, error: known.toBody() } satisfies FollowAnswer);
+      if (error instanceof SphereError && error.code !== 'INFRASTRUCTURE') {
+        answer({ ok: false, error: error.toBody() } satisfies FollowAnswer);
+        return;
+      }
+      plane.report('following a log failed', error);
+      // A refusal would be final: the client comes back, and by then the database or Redis may have.
+      socket.disconnect();
       return;
     }
     try {
-      await sendLog(plane, socket, deployment, (request as FollowRequest).after, gone.signal);
+      await sendLog(logs, socket, deployment, (request as FollowRequest).after, gone.signal);
     } catch (error) {
       plane.report('sending a log failed', error);
       // The client comes back with the number of its last line.
@@ -115,38 +120,4 @@ function checkFollow(request: unknown): FollowRequest {
     'REQUEST_INVALID',
     '"follow" takes a deployment and the number of the last line that is known',
   );
-}
-
-/** Sends batches, at most a window of them unacknowledged, then the end once all have been taken. */
-async function sendLog(
-  plane: Plane,
-  socket: FollowerSocket,
-  deployment: string,
-  after: number,
-  stop: AbortSignal,
-): Promise<void> {
-  const taken = createSignal();
-  stop.addEventListener('abort', taken.raise);
-  let underway = 0;
-  const room = async (most: number) => {
-    while (underway > most && !stop.aborted) await taken.wait();
-  };
-  const log = followLog(plane.logs, deployment, after, { maxBatchBytes: followLimits.maxBatchBytes, stop });
-  for (;;) {
-    const next = await log.next();
-    if (stop.aborted) break;
-    if (next.done) {
-      await room(0);
-      if (!stop.aborted) socket.emit('end', deployment, next.value);
-      break;
-    }
-    underway++;
-    socket.emit('batch', deployment, next.value, () => {
-      underway--;
-      taken.raise();
-    });
-    await room(followLimits.window - 1);
-  }
-  await log.return(0);
-  stop.removeEventListener('abort', taken.raise);
 }

@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import { loseAttempt } from './attempts.ts';
 import { finishSettling } from './carry-out.ts';
-import { startBuilder } from './claims.ts';
+import { noteBuilder, startBuilder } from './claims.ts';
 import type { DeploymentRow } from './deployments.ts';
 import { leaseIsFree, leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
@@ -14,7 +14,7 @@ import { takeOverPublications } from './publication-claims.ts';
  */
 export async function takeOverAll(plane: Plane): Promise<void> {
   const adopted = await adopt(plane, true);
-  await takeOverPublications(plane, true);
+  await takeOverPublications(plane);
   for (const row of adopted) await settleAdopted(plane, row);
 }
 
@@ -50,7 +50,11 @@ export async function settleAdopted(plane: Plane, row: DeploymentRow): Promise<v
 
 /** Claimed, and the process was gone before it could note the builder. */
 async function startAgain(plane: Plane, row: DeploymentRow): Promise<void> {
-  if (plane.builds.startsOnce) return startBuilder(plane, row);
+  if (plane.builds.startsOnce) {
+    const runs = await plane.builds.list();
+    const builder = runs.find((one) => one.deployment === row.id && one.attempt === row.attempt);
+    return builder ? noteBuilder(plane, row, builder.ref) : startBuilder(plane, row);
+  }
   // Whatever was started is fenced off.
   await loseAttempt(plane, { deployment: row.id, attempt: row.attempt }, 'infrastructure', {
     code: 'INFRASTRUCTURE',

@@ -6,8 +6,8 @@ import { leaseIsDue, leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
 import type { BuilderState } from './ports.ts';
 
-/** Renews what this process holds and gives what is building. After sleep every builder's silence starts anew. */
-export async function renewLeases(plane: Plane, slept: boolean): Promise<DeploymentRow[]> {
+/** Renews what this process holds. After sleep every builder's silence starts anew. */
+export async function renewLeases(plane: Plane, slept: boolean): Promise<void> {
   const { leaseMs } = plane.settings;
   const renewal = plane.database.query
     .updateTable('deployments')
@@ -18,17 +18,24 @@ export async function renewLeases(plane: Plane, slept: boolean): Promise<Deploym
     .where('deployment_status', '=', 'building')
     .where('lease_owner', '=', plane.id);
   await (slept ? renewal : renewal.where(leaseIsDue(leaseMs))).execute();
+}
+
+const watched = ['id', 'attempt', 'phase', 'phases', 'runner', 'builder_token_hash', 'seen_at'] as const;
+type WatchedRow = Pick<DeploymentRow, (typeof watched)[number]>;
+
+/** What this process is responsible for and what is building. */
+function readWatched(plane: Plane): Promise<WatchedRow[]> {
   return plane.database.query
     .selectFrom('deployments')
-    .selectAll()
+    .select(watched)
     .where('deployment_status', '=', 'building')
     .where('lease_owner', '=', plane.id)
     .execute();
 }
 
 export type BuilderWatch = {
-  /** Looks at the builders of `rows`, at most every `pollMs`, and acts on what it finds. */
-  look(rows: readonly DeploymentRow[]): Promise<void>;
+  /** Looks at the builders of what this process holds, at most every `pollMs`, and acts on what it finds. */
+  look(): Promise<void>;
 };
 
 /** Watches builders for `plane`. */
@@ -38,7 +45,7 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
   let lookedAt = Number.NEGATIVE_INFINITY;
 
   /** How long the attempt has taken. A machine that sleeps takes its own builders with it, and no others. */
-  function attemptMs(row: DeploymentRow): number {
+  function attemptMs(row: WatchedRow): number {
     if (!plane.settings.exclusive) {
       const claimed = row.phases.findLast((record) => record.phase === 'prepare')?.startedAt;
       return plane.now() - (claimed ?? plane.now());
@@ -49,7 +56,7 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
     return performance.now() - since;
   }
 
-  async function judge(row: DeploymentRow, state: BuilderState | undefined): Promise<void> {
+  async function judge(row: WatchedRow, state: BuilderState | undefined): Promise<void> {
     const outcome = judgeBuilder(
       {
         phase: row.phase,
@@ -68,11 +75,12 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
   }
 
   return {
-    async look(rows) {
-      const keys = new Set(rows.map(keyOf));
-      for (const key of watchedSince.keys()) if (!keys.has(key)) watchedSince.delete(key);
+    async look() {
       if (performance.now() - lookedAt < plane.builds.pollMs) return;
       lookedAt = performance.now();
+      const rows = await readWatched(plane);
+      const keys = new Set(rows.map(keyOf));
+      for (const key of watchedSince.keys()) if (!keys.has(key)) watchedSince.delete(key);
       const withRunner = rows.filter((row) => row.runner !== null && row.phase !== 'publish');
       const refs = withRunner.flatMap((row) => (row.runner ? [row.runner] : []));
       const states = refs.length === 0 ? [] : await plane.builds.states(refs);
@@ -86,4 +94,4 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
   };
 }
 
-const keyOf = (row: DeploymentRow) => `${row.id} ${row.attempt}`;
+const keyOf = (row: WatchedRow) => `${row.id} ${row.attempt}`;

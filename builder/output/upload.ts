@@ -4,6 +4,9 @@ import type { Manifest } from '../../contract/manifest.ts';
 import { type UploadFigures, uploadMissing } from '../../files/upload.ts';
 import type { Plane } from '../plane.ts';
 
+/** A plane takes the bytes itself; a store that is far away and wide is kept busy by many at once. */
+const concurrency = { plane: 16, store: 64 } as const;
+
 /** Enough for a plane that restarts: with growing waits, about two minutes. */
 const tries = 14;
 
@@ -22,7 +25,9 @@ export async function uploadSite(
     headers,
     bytes: sizes.get(blob) as number,
   }));
-  return uploadMissing(items, { concurrency: 16, signal, tries });
+  const own = new URL(plane.resolve('/')).origin;
+  const direct = items.some((item) => new URL(item.url).origin !== own);
+  return uploadMissing(items, { concurrency: direct ? concurrency.store : concurrency.plane, signal, tries });
 }
 
 /** Where each blob's content can be read: `files` are relative to `directory`. */

@@ -86,13 +86,14 @@ export function createDiskSiteStore(directory: string): DiskSiteStore {
     getManifest: async ({ slug }, deployment) =>
       JSON.parse(await readFile(paths.manifest(slug, deployment), 'utf8')) as Manifest,
 
-    async publish({ site: { slug, target }, deployment, order, recent }) {
+    async publish({ site: { slug, target }, deployment, order, recent, signal }) {
       const manifest = readJson<Manifest>(paths.manifest(slug, deployment));
       const blobs = Object.values(manifest?.files ?? {}).map(({ blob }) => paths.blob(slug, blob));
       const there = await Promise.all(blobs.map(exists));
       // Once the pointer is swapped there is no site but this one.
       if (!manifest || there.includes(false))
         throw new Error(`the files of ${deployment} are not there any more`);
+      signal.throwIfAborted();
       const pointer: Pointer = { deployment, order, recent: [...recent] };
       await replace(paths.pointer(slug, target), JSON.stringify(pointer));
       served.set(slug, load(slug));

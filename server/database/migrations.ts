@@ -198,7 +198,26 @@ const hosted: Migration = {
   },
 };
 
-const migrations: Record<string, Migration> = { '0001-initial': initial, '0002-hosted': hosted };
+/** Lookups that read the whole queue, or whole tables, when there are many deployments and projects. */
+const indexes: Migration = {
+  async up(db: Kysely<unknown>) {
+    // Of a target: by status alone, one target's were looked for among all that is queued.
+    await sql`create index deployments_unfinished_of_target on deployments (project_id, target)
+      where deployment_status in ('queued', 'building')`.execute(db);
+    // Whose turn it is: the clause is that of the claim.
+    await sql`create index deployments_claimable on deployments (account_id, created_at)
+      where deployment_status = 'queued' and (runner is null or stopped_at is not null)`.execute(db);
+    await sql`create index projects_of_account on projects (account_id, slug) where removed_at is null`.execute(
+      db,
+    );
+  },
+};
+
+const migrations: Record<string, Migration> = {
+  '0001-initial': initial,
+  '0002-hosted': hosted,
+  '0003-indexes': indexes,
+};
 const provider: MigrationProvider = { getMigrations: async () => migrations };
 
 /**
@@ -214,6 +233,15 @@ export async function pendingMigrations(db: Kysely<Tables>): Promise<string[]> {
   }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(db);
   const executed = new Set(rows.map((row) => row.name));
   return Object.keys(migrations).filter((name) => !executed.has(name));
+}
+
+/** The names of all migrations, oldest first. */
+export const migrationNames: readonly string[] = Object.keys(migrations);
+
+/** Brings `db` to where it was after the migration `name`: for tests of what an older program meets. */
+export async function migrateTo(db: Kysely<Tables>, name: string): Promise<void> {
+  const { error } = await new Migrator({ db, provider }).migrateTo(name);
+  if (error !== undefined) throw error;
 }
 
 /** Brings `db` up to date; safe to call from several processes at once (Kysely holds an advisory lock). */

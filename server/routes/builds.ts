@@ -160,6 +160,8 @@ async function takeResult(
   attempt: Attempt,
   result: ReturnType<typeof resultSchema.parse>,
 ): Promise<void> {
+  // The builder leaves, and can send nothing again: what it has said is made safe now.
+  await plane.logs.appendOwn(attempt.deployment, []);
   if (result.outcome === 'ignored') return ignoreAttempt(plane, attempt, result.message);
   if (result.outcome === 'failed') {
     const { reason, error } = result;

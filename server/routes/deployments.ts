@@ -14,6 +14,7 @@ import { followLog } from '../follow.ts';
 import { listDeployments } from '../history.ts';
 import type { Plane } from '../plane.ts';
 import { findProject } from '../projects.ts';
+import { createTurns } from '../turns.ts';
 import { parse, type RouteContext, type RouteTable } from './mount.ts';
 import { throughPlane } from './transfers.ts';
 
@@ -21,6 +22,7 @@ const maxSourceBytes = 2 * 1024 ** 3;
 
 /** The routes of sources and deployments. */
 export function deploymentRoutes(plane: Plane): RouteTable {
+  const turns = createTurns();
   return {
     offerSource: {
       async answer({ request, account }) {
@@ -59,7 +61,7 @@ export function deploymentRoutes(plane: Plane): RouteTable {
           throw new SphereError('REQUEST_INVALID', 'an Idempotency-Key has 1 to 200 printable characters');
         }
         const body = parse(createDeploymentSchema, request.body);
-        const answer = await createDeployment(plane, account(), body, key as string | undefined);
+        const answer = await createDeployment(plane, account(), body, key as string | undefined, turns);
         response.status(answer.outcome === 'created' ? 201 : 200).json(answer);
         return undefined;
       },

@@ -18,7 +18,10 @@ test('a second server names the first, and how to change its port', async () => 
   });
   const { port } = new URL(server.url);
   const said: string[] = [];
-  const context = { environment: { home }, output: { note: (text: string) => said.push(text) } } as never;
+  const context = {
+    environment: { home, forChildren: {} },
+    output: { note: (text: string) => said.push(text) },
+  } as never;
   const run = (options: object) => command.run(context as Context, [], options as never);
 
   await run({});

@@ -4,12 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Deployment } from '../../contract/api.ts';
 import type { Tree } from '../files/tree.ts';
 import { project } from './projects.ts';
-import { get, openSphere } from './sphere.ts';
+import { get, machine, openSphere } from './sphere.ts';
 
 const sphere = openSphere();
 beforeAll(async () => {
   const cwd = project(sphere, 'the-first', { 'index.html': 'x' });
-  const { code, stderr } = await sphere.run(['deploy', '--local'], { cwd });
+  const { code, stderr } = await sphere.run(['deploy', '--local'], { cwd, environment: machine });
   if (code !== 0) throw new Error(stderr);
 });
 afterAll(() => sphere.close());

@@ -1,4 +1,4 @@
-/** The image of Dockerfile.builder, built for real: what is in it, and what a build in it may and may not do. */
+/** The images, built for real: what is in the builder's, and what a build in it may and may not do; the replica's starts. */
 import { execFile } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
@@ -17,9 +17,11 @@ import {
   type RecordingPlane,
   startPlane,
 } from '../builder/recording-plane.ts';
+import { openEcs, openRunner, settings } from '../ecs/open-ecs.ts';
 import { emptyDirectory, type Tree, tree } from '../files/tree.ts';
-import { type BuilderImage, openBuilderImage } from '../peers/builder-image.ts';
+import { type BuilderImage, capabilities, openBuilderImage } from '../peers/builder-image.ts';
 import { dockerProgram } from '../peers/docker.ts';
+import { createDockerLauncher } from '../peers/ecs/launchers.ts';
 
 let built: BuilderImage;
 beforeAll(async () => {
@@ -188,7 +190,7 @@ describe('the commands of a source', () => {
   test('T24: leave nothing running, not even what has left their process group and session', async () => {
     const daemon = `
       const { spawn } = require('node:child_process');
-      spawn(process.execPath, ['-e', 'setInterval(() => require("fs").writeFileSync("out/index.html", "LATE"), 1)'],
+      spawn(process.execPath, ['-e', 'setInterval(() => require("fs").appendFileSync("out/late.txt", "more"), 1)'],
         { detached: true, stdio: 'ignore' }).unref();
     `;
     const list = `
@@ -211,8 +213,8 @@ describe('the commands of a source', () => {
       'list.cjs': list,
     });
     expect(plane.result).toMatchObject({ outcome: 'built' });
-    // What was published is what was there when the command had ended, and it is whole.
-    expect(['built', 'LATE']).toContain(published(plane, 'index.html'));
+    // The daemon of the build wrote until the command's end, and no longer: what was published is what was listed.
+    expect(plane.manifest?.files['late.txt']?.bytes).toBe(published(plane, 'late.txt')?.length);
     // The one of the build itself alone: that of the install had been ended before.
     expect(published(plane, 'left.txt')).toBe('1');
   });
@@ -241,3 +243,44 @@ describe('the commands of a source', () => {
     expect(plane.result).toBe(null);
   });
 });
+
+test('a task of ECS that runs the image builds, delivers and ends with 0, with the capabilities that it is left', async () => {
+  const plane = await openPlane(await upload({ 'index.html': '<h1>From a task</h1>' }));
+  const kept = capabilities.flatMap((capability) => ['--cap-add', capability]);
+  const launch = createDockerLauncher({
+    environment: built.docker.environment,
+    image: built.image,
+    runOptions: ['--cap-drop', 'ALL', ...kept],
+  });
+  const ecs = await openEcs({ launch });
+  const runner = openRunner(ecs, { settings: { ...settings, planeUrl: plane.url } });
+  await runner.start({ deployment, attempt: 1, bootstrapToken, lost: 0 });
+  await ecs.until(() => ecs.tasks()[0]?.lastStatus === 'STOPPED');
+  expect(ecs.tasks()[0]?.describe(false).containers[0]).toMatchObject({ exitCode: 0 });
+  expect(plane.result).toMatchObject({ outcome: 'built', uploaded: 1 });
+  expect(published(plane, 'index.html')).toBe('<h1>From a task</h1>');
+});
+
+test('the image of a replica starts what was built, as a user without rights, on a read-only root', async () => {
+  const { docker } = built;
+  const image = 'sphere-plane:test';
+  await docker.run('build', '--network', 'host', '--file', 'infra/Dockerfile.plane', '--tag', image, '.');
+  // As infra/compose.yaml runs it.
+  const limits = [
+    '--read-only',
+    '--tmpfs',
+    '/tmp',
+    '--cap-drop',
+    'ALL',
+    '--security-opt',
+    'no-new-privileges',
+  ];
+  const inside = (...args: string[]) => docker.run('run', '--rm', '--network', 'none', ...limits, ...args);
+  expect(await inside(image, '--version')).toContain(version);
+  expect(await inside('--entrypoint', '/usr/bin/id', image, '-u')).toBe('10002');
+  expect(await inside('--entrypoint', '/usr/bin/git', image, '--version')).toMatch(/^git version/);
+  // It reads the environment of a hosted plane, and says what is wrong with it.
+  const names = ['DATABASE_URL=postgres://sphere@postgres/sphere', 'SPHERE_SITES=s3', 'SPHERE_BUILDS=ecs'];
+  const wrong = inside(...names.flatMap((name) => ['--env', name]), image);
+  await expect(wrong).rejects.toThrow(/SPHERE_PUBLIC_URL[\s\S]*SPHERE_KEY[\s\S]*SPHERE_ECS_CLUSTER/);
+}, 120_000);

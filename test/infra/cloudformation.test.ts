@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { hostedEnvironment } from '../../contract/environment.ts';
 import { capabilities } from '../peers/builder-image.ts';
 import { conditionsIn, type Json, parseTemplate, type Resource, references, walk } from './cloudformation.ts';
 import { permissionsOf, withoutResource } from './permissions.ts';
@@ -20,7 +21,7 @@ const attributes: Record<string, RegExp> = {
   'AWS::ECS::Cluster': /^Arn$/,
   'AWS::ElastiCache::ReplicationGroup': /^PrimaryEndPoint\.(Address|Port)$/,
   'AWS::IAM::Role': /^Arn$/,
-  'AWS::RDS::DBInstance': /^(Endpoint\.Address|MasterUserSecret\.SecretArn)$/,
+  'AWS::RDS::DBInstance': /^Endpoint\.Address$/,
 };
 
 type Statement = {
@@ -191,13 +192,22 @@ describe('roles', () => {
   });
 });
 
+/** What a signed URL of an object is, by its method. */
+const signed: Record<string, string> = { GET: 'GetObject', PUT: 'PutObject' };
+
 describe('the role of the plane', () => {
-  /** `new SomethingCommand(` in the plane's own code. */
+  const sources = readdirSync('server', { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => readFileSync(join('server', file), 'utf8'));
+  /** `new SomethingCommand(`, and what is sent as a signed request of our own, known by its header or its method. */
   const commands = new Set(
-    readdirSync('server', { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.ts'))
-      .flatMap((file) => [...readFileSync(join('server', file), 'utf8').matchAll(/\bnew (\w+)Command\(/g)])
-      .map((match) => match[1] as string),
+    sources.flatMap((text) => [
+      ...[...text.matchAll(/\bnew (\w+)Command\(/g)].map((match) => match[1] as string),
+      ...(text.includes("'x-amz-copy-source'") ? ['CopyObject'] : []),
+      ...[...text.matchAll(/\bmethod: '([A-Z]+)'.*\bbucket\b/g)].map(
+        (match) => signed[match[1] as string] ?? '',
+      ),
+    ]),
   );
   const allowed = new Set(statementsOf('PlaneRole').flatMap(actionsOf));
 
@@ -210,13 +220,14 @@ describe('the role of the plane', () => {
     expect(refused).toEqual([]);
   });
 
-  test('allows nothing that no listed request needs', () => {
+  test('allows nothing that no request needs', () => {
+    expect(Object.keys(permissionsOf).filter((command) => !commands.has(command))).toEqual([]);
     const needed = new Set(Object.values(permissionsOf).flat());
     expect([...allowed].filter((action) => !needed.has(action))).toEqual([]);
   });
 });
 
-test('the outputs are lines of plane.env, each variable once', () => {
+test('the outputs are lines of plane.env, each variable once, and its example has every variable', () => {
   const lines = Object.values(Outputs).flatMap(({ Value }) => {
     const text = walk(Value)
       .map(({ value }) => value)
@@ -224,7 +235,8 @@ test('the outputs are lines of plane.env, each variable once', () => {
     return text === undefined ? [] : [/^[A-Z_]+/.exec(String(text))?.[0]];
   });
   const example = readFileSync('infra/plane.env.example', 'utf8');
-  const named = [...example.matchAll(/^#?\s?([A-Z][A-Z0-9_]+)=/gm)].map((match) => match[1]);
+  const named = [...example.matchAll(/^(?:# )?([A-Z][A-Z0-9_]+)=/gm)].map((match) => match[1]);
+  expect([...new Set(named)].sort()).toEqual(Object.keys(hostedEnvironment).sort());
   expect(new Set(lines).size).toBe(lines.length);
   expect(lines.length).toBeGreaterThan(14);
   expect(lines.filter((name) => !named.includes(name))).toEqual([]);

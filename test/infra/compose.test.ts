@@ -1,11 +1,11 @@
 /** infra/compose.yaml as docker-compose reads it: who can be reached, and what each container may do. */
 import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { emptyDirectory } from '../files/tree.ts';
+import { freePort } from '../peers/free-port.ts';
 
 type Service = {
   image: string;
@@ -159,11 +159,3 @@ test("Redis starts with the command's settings: a password, a full memory that r
   }
   expect(() => execFileSync('redis-cli', ['-p', String(port), 'ping'], { stdio: 'pipe' })).toThrow();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as { port: number };
-  await new Promise((done) => server.close(done));
-  return port;
-}

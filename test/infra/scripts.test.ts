@@ -13,7 +13,8 @@ const standIns = {
   aws: executable(`#!/bin/sh
 echo "aws $*" >>"$CALLS"
 case "$*" in
-  *"OutputKey=='BuilderRepositoryUri'"*) echo 123456789012.dkr.ecr.eu-central-1.amazonaws.com/sphere-builder ;;
+  *"cloudformation deploy"*) touch "$CALLS.stack" ;;
+  *"OutputKey=='BuilderRepositoryUri'"*) [ -z "$NEW" ] || [ -e "$CALLS.stack" ] || exit 254; echo 123456789012.dkr.ecr.eu-central-1.amazonaws.com/sphere-builder ;;
   *"OutputKey=='PlaneSecurityGroupId'"*) echo sg-0a1b2c3d ;;
   *"OutputKey=='PlaneInstanceProfile'"*) echo sphere-PlaneProfile ;;
   *"OutputKey=='DatabaseAddress'"*) echo "$DATABASE" ;;
@@ -24,7 +25,11 @@ case "$*" in
 esac
 `),
   docker: executable('#!/bin/sh\necho "docker $*" >>"$CALLS"\n'),
-  curl: executable('#!/bin/sh\necho "curl $*" >>"$CALLS"\n'),
+  // As curl does with --create-dirs --output.
+  curl: executable(`#!/bin/sh
+while [ "$1" != --output ]; do shift; done
+mkdir -p "$(dirname "$2")" && echo certificate >"$2"
+`),
   git: executable('#!/bin/sh\ncase "$1" in rev-parse) echo abcdef1234;; esac\n'),
 };
 
@@ -178,6 +183,19 @@ describe('set-up-aws', () => {
     ]);
   });
 
+  test.each([
+    ['that is there', {}, ['describe-images', 'deploy']],
+    ['that is new', { NEW: '1' }, ['deploy', 'describe-images']],
+  ])('for a stack %s publishes the image at the time when no build can miss it', (_, environment, order) => {
+    const args = [...wanted, '--directory', emptyDirectory()];
+    const { exitCode, stderr, calls } = runWithStandIns('set-up-aws', args, environment);
+    expect(exitCode, stderr).toBe(0);
+    const steps = calls.flatMap(
+      (call) => /^aws (?:cloudformation|ecr) (deploy|describe-images)/.exec(call)?.[1] ?? [],
+    );
+    expect(steps).toEqual(order);
+  });
+
   test('with a database on RDS takes its password from Secrets Manager, escaped', () => {
     const directory = emptyDirectory();
     const args = [...wanted, '--with-database', '--data-subnets', 'a,b', '--directory', directory];
@@ -188,5 +206,8 @@ describe('set-up-aws', () => {
       'postgres://sphere:a%2Fb%20c@db.example.com:5432/sphere?sslmode=verify-full',
     );
     expect(stderr).not.toContain('a/b c');
+    // For the replicas' own user, beside files that are nobody's but the operator's.
+    expect(statSync(join(directory, 'trusted/rds.pem')).mode & 0o777).toBe(0o644);
+    expect(statSync(join(directory, 'trusted')).mode & 0o777).toBe(0o755);
   });
 });

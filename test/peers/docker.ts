@@ -8,6 +8,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 export type Docker = {
+  /** The path of its socket. */
+  socket: string;
   /** The environment of programs that use it. */
   environment: NodeJS.ProcessEnv;
   /** Runs `docker ...args` and resolves with what it printed. Rejects with what it said when it fails. */
@@ -58,6 +60,7 @@ export async function startDocker(): Promise<Docker> {
     throw new Error(`dockerd did not start:\n${said}`);
   }
   return {
+    socket,
     environment,
     stop,
     async run(...args) {

@@ -1,10 +1,11 @@
 /** Starts Debian's Nginx for tests with infra/nginx/sphere.conf itself: only ports, certificate and replicas are filled in. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 
 export type Nginx = {
   /** The plane's address: `https://localhost:PORT`. */
@@ -107,14 +108,6 @@ function makeCertificate(directory: string): [certificate: string, key: string] 
     { stdio: 'ignore' },
   );
   return [certificate, key];
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as { port: number };
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 async function listening(server: ChildProcess, port: number): Promise<void> {

@@ -44,7 +44,13 @@ export async function startRadosgw(): Promise<Radosgw> {
     started.push(spawn(program, ['-c', conf, '-f', ...args], { stdio: ['ignore', log, log] }));
     closeSync(log);
   };
+  // A test process that is ended in the middle leaves nothing behind.
+  const killAll = () => {
+    for (const child of started) child.kill('SIGKILL');
+  };
+  process.once('exit', killAll);
   const stop = async () => {
+    process.off('exit', killAll);
     for (const child of started.reverse()) await end(child);
     await rm(directory, { recursive: true, force: true });
   };

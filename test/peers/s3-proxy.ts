@@ -13,8 +13,22 @@ import {
 import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
-/** What happens to a request: 503 SlowDown, 500, a cut before it arrives, or a cut before its answer does. */
-export type Fault = 'slow-down' | 'error' | 'cut' | 'answer-lost' | { status: number; code: string };
+/** What happens to a request: a cut before it arrives, a cut before its answer does, or another answer than the server's. */
+export type Fault =
+  | 'cut'
+  | 'answer-lost'
+  | { status: number; body: string /** The server did what it was asked. */; done?: boolean };
+
+/** An answer as S3 refuses with. */
+export function refusal(status: number, code: string): Extract<Fault, object> {
+  return {
+    status,
+    body: `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`,
+  };
+}
+
+/** S3 is busy. */
+export const slowDown = refusal(503, 'SlowDown');
 
 export type Asked = {
   operation: string;
@@ -101,22 +115,15 @@ async function pass(
     incoming.socket.destroy();
     return;
   }
-  if (fault !== null && fault !== 'answer-lost') {
-    refuse(outgoing, fault);
+  if (fault !== null && fault !== 'answer-lost' && fault.done !== true) {
+    answerWith(outgoing, fault);
     return;
   }
-  await forward({ port, agent, incoming, outgoing, body, lost: fault === 'answer-lost' });
+  await forward({ port, agent, incoming, outgoing, body, fault });
 }
 
-function refuse(outgoing: ServerResponse, fault: Exclude<Fault, 'cut' | 'answer-lost'>): void {
-  const { status, code } =
-    fault === 'slow-down'
-      ? { status: 503, code: 'SlowDown' }
-      : fault === 'error'
-        ? { status: 500, code: 'InternalError' }
-        : fault;
-  outgoing.writeHead(status, { 'content-type': 'application/xml' });
-  outgoing.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>${code}</Message></Error>`);
+function answerWith(outgoing: ServerResponse, { status, body }: Extract<Fault, object>): void {
+  outgoing.writeHead(status, { 'content-type': 'application/xml' }).end(body);
 }
 
 type Exchange = {
@@ -125,16 +132,18 @@ type Exchange = {
   incoming: IncomingMessage;
   outgoing: ServerResponse;
   body: Buffer;
-  lost: boolean;
+  /** What becomes of the answer; null: it is passed on. */
+  fault: Exclude<Fault, 'cut'> | null;
 };
 
-function forward({ port, agent, incoming, outgoing, body, lost }: Exchange): Promise<void> {
+function forward({ port, agent, incoming, outgoing, body, fault }: Exchange): Promise<void> {
   return new Promise((resolve, reject) => {
     const { method, url, headers } = incoming;
     const further = request({ host: '127.0.0.1', port, agent, method, path: url, headers }, (answer) => {
-      if (lost) {
+      if (fault !== null) {
         answer.resume().once('end', () => {
-          incoming.socket.destroy();
+          if (fault === 'answer-lost') incoming.socket.destroy();
+          else answerWith(outgoing, fault);
           resolve();
         });
         return;

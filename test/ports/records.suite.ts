@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { DeploymentList } from '../../contract/api.ts';
 import type { Database } from '../../server/database/database.ts';
+import { duties, runDuties } from '../../server/duties.ts';
 import { type Replicas, type ReplicasOptions, startReplicas } from '../server/replicas.ts';
 
 export type OpenDatabase = { database: Database; close(): Promise<void> };
@@ -184,6 +185,26 @@ export function recordsSuite(name: string, open: () => Promise<OpenDatabase>) {
       await again.register();
       await again.finish({ 'index.html': 'new' });
       await expect.poll(async () => (await get(0, token, deployment.id)).status).toBe('ready');
+    });
+
+    test('builders that nobody waits for are stopped, those that somebody waits for are not', async () => {
+      const { create, runner, running } = await start();
+      const { deployment } = await create(0, token);
+      await runner.whenStarted(deployment.id);
+      await expect.poll(() => runnerOf(deployment.id)).not.toBeNull();
+      const builder = (attempt: number, pid: number, of = deployment.id) => ({
+        deployment: of,
+        attempt,
+        ref: { pid, startedAt: 'paper' },
+      });
+      runner.others.push(builder(1, 1), builder(1, 71), builder(2, 72), builder(1, 73, 'dpl_unknown'));
+      await query().deleteFrom('duties').execute();
+      const planes = running.map((replica) => replica.plane);
+      await Promise.all(planes.map((one) => runDuties(one, duties)));
+      expect([...runner.stopped].sort()).toEqual([71, 72, 73]);
+      // Neither is it time again yet.
+      await Promise.all(planes.map((one) => runDuties(one, duties)));
+      expect(runner.stopped).toHaveLength(3);
     });
 
     test('history comes in pages without a gap or a repeat, also where times are equal', async () => {

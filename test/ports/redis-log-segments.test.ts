@@ -13,6 +13,8 @@ import {
   textsUpTo,
 } from './redis-logs.ts';
 
+/** The machine may be busy. */
+const patience = 10_000;
 const batchOf = (attempt: number, batch: number) => ({ attempt, batch });
 
 /** A gate that whoever comes waits at. */
@@ -42,12 +44,30 @@ test('closed segments leave Redis, and readers cross from them into what is open
   await vi.waitFor(async () => {
     expect(plane.artifacts.puts.length).toBeGreaterThan(5);
     expect(await redis.xlen(`sphere:log:{${deployment}}`)).toBeLessThan(20);
-  });
+  }, patience);
   for (const after of [0, 1, 137, 500, 999]) {
     const follower = startFollower(plane.replica(), after);
     await follower.until(1_000);
     expect(flaw(follower.seen, texts, after)).toBeNull();
   }
+});
+
+test('a log that has ended leaves nothing in Redis but its end, for a minute', async () => {
+  const plane = await openPlane();
+  const a = plane.replica();
+  await startBuilder([a]).ship(textsUpTo(20));
+  await a.appendOwn(deployment, lines('own'));
+  await a.end(deployment);
+  const redis = new Redis(plane.redis.url);
+  onTestFinished(() => redis.disconnect());
+  await vi.waitFor(async () => expect(await redis.scard('sphere:logs:unclosed')).toBe(0));
+  for (const key of await redis.keys('sphere:log:*')) {
+    const seconds = await redis.ttl(key);
+    expect([key, seconds > 0 && seconds <= 60]).toEqual([key, true]);
+  }
+  // Its end was stored once.
+  expect(plane.artifacts.puts).toHaveLength(new Set(plane.artifacts.puts).size);
+  expect(a.said).toEqual([]);
 });
 
 test('the artifact store away: the log stays in Redis, and is closed when it is back', async () => {
@@ -64,7 +84,7 @@ test('the artifact store away: the log stays in Redis, and is closed when it is 
   expect(a.waitingFor()).toContain('artifact store');
   expect(a.said.filter((message) => message.includes('cannot be stored'))).toHaveLength(1);
   plane.artifacts.away = false;
-  await vi.waitFor(() => expect(plane.artifacts.puts.at(-1)).toMatch(/0000000601$/), 5_000);
+  await vi.waitFor(() => expect(plane.artifacts.puts.at(-1)).toMatch(/0000000601$/), patience);
   expect(a.waitingFor()).toBeNull();
   await plane.redis.restartEmpty();
   expect(await readAll(plane.replica())).toMatchObject({ texts: [...texts, 'own'], ended: true });
@@ -81,7 +101,7 @@ test('what a replica left undone when it died, another closes', async () => {
   await gate.reached;
   plane.artifacts.beforePut = async () => {};
   const other = plane.replica({ lockMs: 300 });
-  await vi.waitFor(() => expect(plane.artifacts.puts.at(-1)).toMatch(/0000000150$/), 5_000);
+  await vi.waitFor(() => expect(plane.artifacts.puts.at(-1)).toMatch(/0000000150$/), patience);
   await plane.redis.restartEmpty();
   expect(await readAll(other)).toMatchObject({ texts, ended: true });
   gate.open();
@@ -102,10 +122,10 @@ test('a segment that two replicas close at once is in the log once', async () =>
   await vi.waitFor(async () => {
     await later.ship(['more']);
     expect(plane.artifacts.puts).not.toEqual([]);
-  }, 5_000);
+  }, patience);
   const puts = plane.artifacts.puts.length;
   gate.open();
-  await vi.waitFor(() => expect(plane.artifacts.puts.length).toBeGreaterThan(puts));
+  await vi.waitFor(() => expect(plane.artifacts.puts.length).toBeGreaterThan(puts), patience);
   await builder.ship(texts.slice(150));
   await slow.end(deployment);
   const seen = await follower.ended;

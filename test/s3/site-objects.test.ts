@@ -129,7 +129,7 @@ describe('T10: redirects', () => {
       redirected({ source: '/*', destination: 'https://new.example.com/:splat', statusCode: 301 }).rules,
     ).toEqual([{ prefix: '', status: 301, protocol: 'https', host: 'new.example.com', replacePrefix: '' }]);
     expect(redirected({ source: '/blog/*', destination: '/' }).rules).toEqual([
-      { prefix: 'blog/', status: 307, replaceKey: '' },
+      { prefix: 'blog/', status: 307, replaceKey: 'index.html' },
     ]);
   });
 

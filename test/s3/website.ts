@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { buffer } from 'node:stream/consumers';
-import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
 import type { Serving } from '../../contract/configuration.ts';
 import type { Manifest } from '../../contract/manifest.ts';
+import { forEachBounded } from '../../files/bounded.ts';
 import type { S3Options } from '../../server/adapters/s3/options.ts';
 import { type Radosgw, startRadosgw } from '../peers/radosgw.ts';
 import { type S3Proxy, startS3Proxy } from '../peers/s3-proxy.ts';
@@ -107,20 +108,17 @@ function readAnswer(answer: string): Visit {
 }
 
 async function contentsOf(client: S3Client, bucket: string): Promise<Record<string, string>> {
+  const keys: string[] = [];
+  for await (const page of paginateListObjectsV2({ client }, { Bucket: bucket })) {
+    keys.push(...(page.Contents ?? []).flatMap(({ Key }) => Key ?? []));
+  }
   const found: Record<string, string> = {};
-  let token: string | undefined;
-  do {
-    const page = await client.send(
-      new ListObjectsV2Command({ Bucket: bucket, ...(token ? { ContinuationToken: token } : {}) }),
-    );
-    for (const { Key = '' } of page.Contents ?? []) {
-      const object = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
-      const text = (await object.Body?.transformToString()) ?? '';
-      const location = object.WebsiteRedirectLocation;
-      found[Key] = location === undefined ? text : `-> ${location}`;
-    }
-    token = page.IsTruncated ? page.NextContinuationToken : undefined;
-  } while (token);
+  await forEachBounded(keys, 32, async (key) => {
+    const object = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    const text = (await object.Body?.transformToString()) ?? '';
+    const location = object.WebsiteRedirectLocation;
+    found[key] = location === undefined ? text : `-> ${location}`;
+  });
   return found;
 }
 

@@ -117,6 +117,7 @@ export function request(change: Partial<CreateDeployment> = {}): CreateDeploymen
 export function createPaperRunner({ startsOnce = false } = {}) {
   const started: { deployment: string; attempt: number }[] = [];
   const running = new Set<number>();
+  const others: { deployment: string; attempt: number; ref: RunnerRef }[] = [];
   const stopped: number[] = [];
   let waiting: { key: string; resolve: () => void }[] = [];
   const keyOf = (build: { deployment: string; attempt: number }) => `${build.deployment} ${build.attempt}`;
@@ -144,13 +145,15 @@ export function createPaperRunner({ startsOnce = false } = {}) {
       stopped.push(pidOf(ref));
       return true;
     },
-    list: async () => [],
+    list: async () => others,
     cleanUp: async () => {},
   };
   return {
     builds,
     started,
     stopped,
+    /** Builders that run and that nobody here has started. */
+    others,
     /** The builder number `pid` is gone, without a word. */
     crash: (pid: number) => running.delete(pid),
     /** Resolves once the attempt has been started. */
@@ -192,9 +195,9 @@ export function playBuilder(url: string, deployment: string, attempt: number, bo
     /** Uploads `files` and reports them as built. */
     async finish(files: Record<string, string>, serving: Manifest['serving'] = {}) {
       const answer = await builder.upload(files, serving);
-      return answer.body.error ? answer : builder.built();
+      return answer.body.error ? answer : builder.built(answer.body.missing.length);
     },
-    built: () => post('/result', { outcome: 'built', uploaded: 0, uploadedBytes: 0, warnings: [] }),
+    built: (uploaded = 0) => post('/result', { outcome: 'built', uploaded, uploadedBytes: 0, warnings: [] }),
     /** Uploads `files` and says no more. */
     async upload(files: Record<string, string>, serving: Manifest['serving'] = {}) {
       const contents = Object.entries(files).map(([path, text]) => {

@@ -35,6 +35,8 @@ export type RedisConnectionOptions = {
 
 const connectMs = 5_000;
 const retryMs = 200;
+/** A connected Redis that refuses commands is said so often. */
+const sayAgainMs = 60_000;
 /** A blocking command is answered within this time, or the connection is dead. */
 const blockingSilenceMs = 20_000;
 /** Replies that mean that this Redis cannot do it now: a replica before its promotion, a start, a full memory. */
@@ -47,6 +49,7 @@ export function openRedis(options: RedisConnectionOptions): RedisConnection {
   let closed = false;
   let away: string | null = null;
   let refused: string | null = null;
+  let saidAt = Number.NEGATIVE_INFINITY;
   const closing = new AbortController();
 
   const settings = {
@@ -86,6 +89,11 @@ export function openRedis(options: RedisConnectionOptions): RedisConnection {
     away = null;
     options.report(`${place} is back`);
   };
+  const refuses = (message: string) => {
+    if (performance.now() - saidAt < sayAgainMs) return;
+    saidAt = performance.now();
+    options.report(`${place} does not do what it is asked: ${message}`);
+  };
   redis.on('close', () => {
     if (closed) return;
     options.lost();
@@ -119,6 +127,7 @@ export function openRedis(options: RedisConnectionOptions): RedisConnection {
       if (name === 'ReplyError') {
         if (refusals.test(message)) refused = message;
         else if (!passingReplies.test(message)) throw error;
+        else refuses(message);
       } else if (redis.status === 'ready') {
         // Connected, and without an answer: made anew, so that the next caller need not wait as long. A Redis that is
         // stopped does not take part in a farewell.

@@ -6,6 +6,7 @@
  * store is away, lines stay in Redis.
  */
 import { randomUUID } from 'node:crypto';
+import { ReplyError } from 'ioredis';
 import { within } from '../within.ts';
 import type { RedisConnection } from './connection.ts';
 import { numberBodies } from './log-pieces.ts';
@@ -36,6 +37,8 @@ export type LogClosingOptions = {
 
 /** A builder that prints faster than parts can be closed waits for so long; not for a store that is away. */
 const keepUpMs = 2_000;
+/** So often more may have become due while parts were closed; then the next sweep goes on. */
+const maxRounds = 8;
 /** Of the logs that are due, so many are looked at in one sweep. */
 const sweptAtOnce = 64;
 
@@ -81,10 +84,14 @@ export function createLogClosing(options: LogClosingOptions): LogClosing {
         logScripts.release(redis, [state, lock, unclosedKey], [token, deployment, done]),
       );
     try {
-      do while (await closePart(deployment));
-      while ((await release(1)) === 0);
-    } catch {
+      for (let round = 0; round < maxRounds; round++) {
+        while (await closePart(deployment));
+        if ((await release(1)) === 1) return;
+      }
+      await release(0);
+    } catch (error) {
       // Redis is away, which is said elsewhere, or the artifact store; what is due stays noted.
+      if (error instanceof ReplyError) report(`the log of ${deployment} could not be closed`, error);
       await release(0).catch(() => {});
     }
   }
@@ -118,9 +125,13 @@ export function createLogClosing(options: LogClosingOptions): LogClosing {
       if (failedAt !== null) return;
     }
   }
-  let sweeping: Promise<void> = Promise.resolve();
+  let sweeping: Promise<void> | null = null;
   const timer = setInterval(() => {
-    sweeping = sweep().catch(() => {});
+    sweeping ??= sweep()
+      .catch(() => {})
+      .finally(() => {
+        sweeping = null;
+      });
   }, sweepMs);
   timer.unref();
 

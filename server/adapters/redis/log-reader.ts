@@ -34,7 +34,7 @@ const gatherMs = 5;
 const lookAgainMs = 10_000;
 const retryMs = 250;
 /** Of one stream at a time; an entry has up to 1 MB. */
-const entriesAtOnce = 32;
+const entriesAtOnce = 8;
 
 export function createLogReader(connection: RedisConnection): LogReader {
   const logs = new Map<string, Watched>();
@@ -139,12 +139,11 @@ export function createLogReader(connection: RedisConnection): LogReader {
   /** Waits until `reader` is connected, or for a while. */
   async function waitFor(reader: Redis): Promise<void> {
     lookedAt = 0;
-    const gone = new AbortController();
-    await Promise.race([
-      new Promise<void>((resolve) => reader.once('ready', resolve)),
-      delay(retryMs, undefined, { signal: gone.signal }),
-    ]);
-    gone.abort();
+    const waited = new AbortController();
+    const stop = () => waited.abort();
+    reader.once('ready', stop);
+    await delay(retryMs, undefined, { signal: waited.signal }).catch(() => {});
+    reader.off('ready', stop);
   }
 
   async function run(): Promise<void> {

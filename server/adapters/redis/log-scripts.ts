@@ -181,7 +181,8 @@ local epoch, before, last, bytes, closedState, ended = unpack(ARGV, 1, 6)
 local was = redis.call('HMGET', state, 'epoch', 'closed', 'last', 'ended')
 if was[1] ~= epoch or was[2] ~= before then return 0 end
 redis.call('HSET', state, 'closed', last, 'closedState', closedState)
-redis.call('HINCRBY', state, 'open', -tonumber(bytes))
+-- The negative of 0 is -0 to Lua, which Redis does not take for a number.
+redis.call('HINCRBY', state, 'open', 0 - tonumber(bytes))
 for attempt, batch in pairs(cjson.decode(closedState).batches) do
   redis.call('HSET', state, 'k:' .. attempt, batch)
 end

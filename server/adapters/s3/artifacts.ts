@@ -47,8 +47,8 @@ export function artifactStore(s3: S3, buckets: ArtifactBuckets, region: string):
     },
     async list(prefix) {
       const found: { key: string; bytes: number; modifiedAt: Date }[] = [];
-      for await (const page of listPages(s3, { region, bucket: await buckets(region), prefix })) {
-        found.push(...page);
+      for await (const { objects } of listPages(s3, { region, bucket: await buckets(region), prefix })) {
+        found.push(...objects);
       }
       return found;
     },
@@ -60,11 +60,14 @@ export function artifactStore(s3: S3, buckets: ArtifactBuckets, region: string):
 
 export type Listed = { key: string; bytes: number; modifiedAt: Date };
 
-/** The pages of a listing, in the order of the keys; `after` is not among them. */
+/**
+ * The pages of a listing, in the order of the keys; `after` is not among them. A page may be short, and empty, and yet be
+ * followed by `more`.
+ */
 export async function* listPages(
   s3: S3,
   what: { region: string; bucket: string; prefix: string; after?: string },
-): AsyncGenerator<Listed[]> {
+): AsyncGenerator<{ objects: Listed[]; more: boolean }> {
   let token: string | undefined;
   do {
     const page = await s3.call(what.region, (client, options) =>
@@ -78,12 +81,13 @@ export async function* listPages(
         options,
       ),
     );
-    yield (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
+    token = page.IsTruncated ? page.NextContinuationToken : undefined;
+    const objects = (page.Contents ?? []).map(({ Key = '', Size = 0, LastModified }) => ({
       key: Key,
       bytes: Size,
       modifiedAt: LastModified ?? new Date(0),
     }));
-    token = page.IsTruncated ? page.NextContinuationToken : undefined;
+    yield { objects, more: token !== undefined };
   } while (token);
 }
 

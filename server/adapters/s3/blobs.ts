@@ -6,6 +6,8 @@ import { concurrency, type S3 } from './client.ts';
 import { statusOf } from './retry.ts';
 
 const listPage = 1000;
+/** So many of a range seldom need a second page, however they happen to be spread. */
+const fullPage = 900;
 /** Ranges of a listing that are read at the same time. */
 const listings = 16;
 
@@ -19,12 +21,10 @@ export async function findMissing(
   s3: S3,
   at: BlobQuestion,
   blobs: ReadonlyMap<string, number>,
-  leaving: ReadonlySet<string>,
+  leaving: Promise<ReadonlySet<string>>,
 ): Promise<string[]> {
-  const there = await sizesOf(s3, at, blobs);
-  return [...blobs].flatMap(([blob, bytes]) =>
-    there.get(blob) === bytes && !leaving.has(blob) ? [] : [blob],
-  );
+  const [there, gone] = await Promise.all([sizesOf(s3, at, blobs), leaving]);
+  return [...blobs].flatMap(([blob, bytes]) => (there.get(blob) === bytes && !gone.has(blob) ? [] : [blob]));
 }
 
 /** The sizes of those of `blobs` that are there (and perhaps of others). */
@@ -33,61 +33,76 @@ async function sizesOf(
   at: BlobQuestion,
   blobs: ReadonlyMap<string, number>,
 ): Promise<Map<string, number>> {
-  if (blobs.size <= 1) return askEach(s3, at, [...blobs.keys()]);
-  const first: Map<string, number> = new Map();
-  const pages = listPages(s3, at);
-  const page = (await pages.next()).value ?? [];
-  for (const { key, bytes } of page) first.set(key.slice(at.prefix.length), bytes);
-  if (page.length < listPage) return first;
-
-  const last = [...first.keys()].at(-1) as string;
-  const plan = planListing(first.size, last);
-  const left = [...blobs.keys()].filter((blob) => blob > last);
-  const more =
-    plan.requests < left.length ? await listRanges(s3, at, plan.ranges) : await askEach(s3, at, left);
-  return new Map([...first, ...more]);
+  const names = [...blobs.keys()];
+  if (names.length <= 1) return askEach(s3, at, names);
+  const found = new Map<string, number>();
+  await Promise.all(
+    blobRanges(names.length).map(async (range) => {
+      const inside = names.filter((blob) => isInside(range, blob));
+      for (const [blob, bytes] of await sizesInRange(s3, at, range, inside)) found.set(blob, bytes);
+    }),
+  );
+  return found;
 }
 
-/** The part of a listing after `after` and up to `to`; null: to the end. */
-export type BlobRange = { after: string; to: string | null };
+/** The part of a listing after `after` and up to `to`; empty: from the beginning, to the end. */
+export type BlobRange = { after: string; to: string };
+
+function isInside({ after, to }: BlobRange, blob: string): boolean {
+  return blob > after && (to === '' || blob <= to);
+}
 
 /**
- * Blobs are named by hashes, which are spread evenly: how far the first page reached says how many there are. The rest
- * is divided into ranges of about whole pages, at most 16 of them.
+ * Blobs are named by hashes, which are spread evenly: in a project of no other blobs than `count`, each of these ranges
+ * is one page, and all are read at the same time.
  */
-export function planListing(seen: number, last: string): { requests: number; ranges: BlobRange[] } {
-  const reached = (Number.parseInt(last.slice(0, 12), 16) + 1) / 16 ** 12;
-  const left = (seen / reached) * (1 - reached);
-  const pages = Math.ceil(left / listPage);
-  const count = Math.max(1, Math.min(listings, pages));
-  const bounds = Array.from({ length: count - 1 }, (_, n) => {
-    const at = reached + ((1 - reached) * (n + 1)) / count;
-    return Math.floor(at * 16 ** 12)
-      .toString(16)
-      .padStart(12, '0');
-  });
-  const starts = [last, ...bounds];
-  return {
-    // A range seldom ends with a page.
-    requests: pages + count,
-    ranges: starts.map((after, n) => ({ after, to: bounds[n] ?? null })),
-  };
+export function blobRanges(count: number): BlobRange[] {
+  const ranges = Math.min(listings, Math.ceil(count / fullPage));
+  const bounds = Array.from({ length: ranges - 1 }, (_, n) => nameAt((n + 1) / ranges));
+  return ['', ...bounds].map((after, n) => ({ after, to: bounds[n] ?? '' }));
 }
 
-async function listRanges(
+/** Lists one page. What follows it is listed too, or asked for one by one, whichever is fewer requests. */
+async function sizesInRange(
   s3: S3,
   at: BlobQuestion,
-  ranges: readonly BlobRange[],
+  range: BlobRange,
+  wanted: readonly string[],
 ): Promise<Map<string, number>> {
   const found = new Map<string, number>();
-  await forEachBounded(ranges, listings, async ({ after, to }) => {
-    for await (const page of listPages(s3, { ...at, after: at.prefix + after })) {
-      for (const { key, bytes } of page) found.set(key.slice(at.prefix.length), bytes);
-      const end = page.at(-1)?.key.slice(at.prefix.length);
-      if (to !== null && end !== undefined && end > to) return;
-    }
-  });
+  for await (const { objects, more } of listPages(s3, { ...at, after: at.prefix + range.after })) {
+    for (const { key, bytes } of objects) found.set(key.slice(at.prefix.length), bytes);
+    const last = objects.at(-1)?.key.slice(at.prefix.length) ?? range.after;
+    if (!more || (range.to !== '' && last >= range.to)) break;
+    const left = wanted.filter((blob) => blob > last);
+    if (left.length >= pagesAfter(range, last, found.size)) continue;
+    for (const [blob, bytes] of await askEach(s3, at, left)) found.set(blob, bytes);
+    break;
+  }
   return found;
+}
+
+/** How many pages of `range` follow `last`, judged by how far the first `seen` blobs of it reached. */
+export function pagesAfter(range: BlobRange, last: string, seen: number): number {
+  const [start, reached, end] = [
+    placeOf(range.after),
+    placeOf(last),
+    range.to === '' ? 1 : placeOf(range.to),
+  ];
+  return Math.ceil((seen * (end - reached)) / Math.max(reached - start, 1 / scale) / listPage);
+}
+
+const scale = 16 ** 12;
+
+/** Where a hash stands among all, from 0 to 1. */
+function placeOf(blob: string): number {
+  return blob === '' ? 0 : Number.parseInt(blob.slice(0, 12).padEnd(12, '0'), 16) / scale;
+}
+
+function nameAt(place: number): string {
+  return Math.floor(place * scale)
+    .toString(16)
+    .padStart(12, '0');
 }
 
 async function askEach(s3: S3, at: BlobQuestion, blobs: readonly string[]): Promise<Map<string, number>> {

@@ -48,12 +48,16 @@ export function createS3(options: S3Options): S3 {
   };
 }
 
+/** The region that requests to `region` are signed for. */
+export function signingRegion({ compatible }: Pick<S3Options, 'compatible'>, region: string): string {
+  return compatible ? (compatible.signingRegion ?? 'us-east-1') : region;
+}
+
 function clientConfiguration(options: S3Options, region: string): S3ClientConfig {
   const agent = { keepAlive: true, maxSockets: concurrency * 2 };
   const { compatible } = options;
   return {
-    // The SDK adds every other region to CreateBucket as LocationConstraint, whatever it is given.
-    region: compatible && !compatible.locationConstraint ? 'us-east-1' : region,
+    region: signingRegion(options, region),
     // Ours: the SDK's stops after three tries, and draws on one budget for all requests of the client.
     maxAttempts: 1,
     // By default uploads are streamed with a checksum at their end, which stores other than AWS answer with 411.

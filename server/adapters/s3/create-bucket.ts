@@ -1,5 +1,6 @@
 /** Creates buckets by the rules that differ between regions and stores (T4), and reads whose they are. */
 import {
+  type BucketLocationConstraint,
   CreateBucketCommand,
   type CreateBucketCommandInput,
   GetBucketTaggingCommand,
@@ -24,10 +25,9 @@ export function createBucketInput(
   options: Pick<S3Options, 'bucketNames' | 'compatible'>,
   { bucket, region, tags }: { bucket: string; region: string; tags: Tags },
 ): CreateBucketCommandInput {
-  const { compatible } = options;
-  const constrained = compatible ? compatible.locationConstraint === true : region !== 'us-east-1';
+  const constrained = !options.compatible && region !== 'us-east-1';
   const configuration = {
-    ...(constrained ? { LocationConstraint: region as NonNullable<LocationConstraint> } : {}),
+    ...(constrained ? { LocationConstraint: region as BucketLocationConstraint } : {}),
     ...(tagsAtCreation(options) ? { Tags: tagSet(tags) } : {}),
   };
   return {
@@ -36,10 +36,6 @@ export function createBucketInput(
     ...(options.bucketNames.kind === 'account-regional' ? { BucketNamespace: 'account-regional' } : {}),
   };
 }
-
-type LocationConstraint = NonNullable<
-  CreateBucketCommandInput['CreateBucketConfiguration']
->['LocationConstraint'];
 
 /** Whether a bucket has its tags from its first moment on. */
 export function tagsAtCreation({ compatible }: Pick<S3Options, 'compatible'>): boolean {

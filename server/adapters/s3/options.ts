@@ -24,8 +24,11 @@ export type S3Compatible = {
   contentCheck?: 'x-amz-checksum-sha256' | 'x-amz-content-sha256';
   /** CreateBucket takes tags. Default: false (radosgw refuses them); the tags are then put right afterwards. */
   tagsAtCreation?: boolean;
-  /** CreateBucket takes the region as LocationConstraint. Default: false (radosgw knows only its own zone groups). */
-  locationConstraint?: boolean;
+  /**
+   * The region in signatures, whatever region a site is in. The SDK also names it as LocationConstraint when it creates
+   * a bucket, unless it is `us-east-1`. Default: `us-east-1` (radosgw takes any signature, but knows no other places).
+   */
+  signingRegion?: string;
   /**
    * Public ACLs are refused on buckets of sites. Default: false (with it radosgw refuses every upload that has no ACL).
    */

@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import {
   PutBucketWebsiteCommand,
+  type Redirect,
   type RoutingRule as S3RoutingRule,
   type WebsiteConfiguration,
 } from '@aws-sdk/client-s3';
@@ -43,7 +44,7 @@ export async function publishSite(s3: S3, places: Places, publication: SitePubli
     places.manifests.get(project, region, deployment),
     readFootprint(places.artifacts, footprintKey),
   ]);
-  const history = await readHistory(places, site, { ...publication, footprint: before });
+  const history = await readHistory(s3, places, site, { ...publication, footprint: before });
   const plan = planSitePublication(history, manifest);
   await carryOut(s3, places, site, plan, signal);
 
@@ -59,14 +60,20 @@ function lately({ live, recent }: Pick<SitePublication, 'live' | 'recent'>): str
   return [...new Set([...(live === null ? [] : [live]), ...recent])];
 }
 
-/** The manifests of all that may lie in the bucket. */
+/** The manifests of all that may lie in the bucket. Of one that is lost it is said that its files stay. */
 export async function readHistory(
+  s3: S3,
   places: Places,
   site: Site,
   was: Pick<SitePublication, 'live' | 'recent' | 'unfinished'> & { footprint: Footprint | null },
 ): Promise<SiteHistory> {
-  const find = async (deployment: string | null) =>
-    deployment === null ? null : places.manifests.find(site.project, site.region, deployment);
+  const lost = new Set<string>();
+  const find = async (deployment: string | null) => {
+    if (deployment === null) return null;
+    const manifest = await places.manifests.find(site.project, site.region, deployment);
+    if (manifest === null) lost.add(deployment);
+    return manifest;
+  };
   const findAll = (deployments: readonly string[]) => Promise.all(deployments.map(find));
   const { footprint } = was;
   const [live, recent, unfinished, left, last] = await Promise.all([
@@ -76,6 +83,11 @@ export async function readHistory(
     findAll(footprint?.left ?? []),
     find(footprint?.deployment ?? null),
   ]);
+  for (const deployment of lost) {
+    s3.options.report(
+      `The manifest of ${deployment} is lost: what only it put into ${places.bucket} stays there.`,
+    );
+  }
   const there = (manifests: readonly (Manifest | null)[]) => manifests.flatMap((manifest) => manifest ?? []);
   const certain = footprint !== null && footprint.deployment === was.live && !left.includes(null);
   return {
@@ -162,9 +174,12 @@ function routingRule(rule: RoutingRule): S3RoutingRule {
       HttpRedirectCode: String(rule.status),
       ...(rule.host === undefined ? {} : { HostName: rule.host }),
       ...(rule.protocol === undefined ? {} : { Protocol: rule.protocol }),
-      ...('replacePrefix' in rule
-        ? { ReplaceKeyPrefixWith: rule.replacePrefix }
-        : { ReplaceKeyWith: rule.replaceKey }),
+      ...replacement(rule),
     },
   };
+}
+
+function replacement(rule: RoutingRule): Pick<Redirect, 'ReplaceKeyPrefixWith' | 'ReplaceKeyWith'> {
+  if (!('replacePrefix' in rule)) return { ReplaceKeyWith: rule.replaceKey };
+  return rule.replacePrefix === rule.prefix ? {} : { ReplaceKeyPrefixWith: rule.replacePrefix };
 }

@@ -1,7 +1,7 @@
 /** Signs single requests to S3: for others who are to send them, and for ourselves where the SDK's client costs too much. */
 import { createHash, createHmac } from 'node:crypto';
 import { S3RequestPresigner } from '@aws-sdk/s3-request-presigner';
-import type { S3 } from './client.ts';
+import { type S3, signingRegion } from './client.ts';
 import { regionFacts } from './region-table.ts';
 
 export type RequestToSign = {
@@ -23,7 +23,9 @@ export function createSign(s3: S3): Sign {
   const signers = new Map<string, S3RequestPresigner>();
   const signerOf = (region: string): S3RequestPresigner => {
     const { credentials } = s3.client(region).config;
-    const made = signers.get(region) ?? new S3RequestPresigner({ region, credentials, sha256: NodeSha256 });
+    const made =
+      signers.get(region) ??
+      new S3RequestPresigner({ region: signingRegion(s3.options, region), credentials, sha256: NodeSha256 });
     signers.set(region, made);
     return made;
   };
@@ -41,13 +43,23 @@ export function createSign(s3: S3): Sign {
         headers: { host, ...headers },
       },
       // Else they would move into the query, where S3 reads no checksum and no type.
-      { expiresIn: validSeconds, signableHeaders: names, unhoistableHeaders: names },
+      {
+        expiresIn: validSeconds,
+        signingDate: now(s3, region),
+        signableHeaders: names,
+        unhoistableHeaders: names,
+      },
     );
     const pairs = Object.entries(query).map(
       ([name, value]) => `${name}=${encodeURIComponent(String(value))}`,
     );
     return `${origin}${path}?${pairs.join('&')}`;
   };
+}
+
+/** By S3's clock, as far as its answers to the client told. */
+function now(s3: S3, region: string): Date {
+  return new Date(Date.now() + (s3.client(region).config.systemClockOffset ?? 0));
 }
 
 /** Where S3's API has an object: below the bucket's own host, or below its path. */

@@ -18,14 +18,22 @@ import type { Site } from '../../ports.ts';
 import { type ArtifactBuckets, artifactKeys } from './artifact-bucket.ts';
 import { artifactStore } from './artifacts.ts';
 import type { S3 } from './client.ts';
-import { createBucket, hasTags, isEmpty, lookAtBucket, putTags, type Tags } from './create-bucket.ts';
+import {
+  createBucket,
+  hasTags,
+  isEmpty,
+  lookAtBucket,
+  putTags,
+  type Tags,
+  tagsAtCreation,
+} from './create-bucket.ts';
 import { regionFacts } from './region-table.ts';
 import { nameOf } from './retry.ts';
 
 /** How long a bucket that was found in place is taken to be so, in milliseconds. */
 const rememberedMs = 10 * 60_000;
-/** Only steps of a race with another replica lead to another look. */
-const looks = 4;
+/** Every creation is followed by a look; a few more for races with other replicas, and for S3 to see what it made. */
+const looks = 6;
 
 export type SiteBuckets = {
   /** Makes sure that the bucket is there, ours and public. Throws SLUG_IN_USE for any other, which it leaves untouched. */
@@ -95,6 +103,8 @@ async function prepareBucket(s3: S3, artifacts: ArtifactBuckets, site: Site, buc
       await notes.remove([note]);
       return;
     }
+    // What was just created may not be seen yet.
+    if (look > 0) await wait((s3.options.backoffMs ?? 100) * 2 ** look);
     const text = JSON.stringify({ bucket, target: site.target, at: new Date().toISOString() });
     if (intent === null) await notes.put(note, Buffer.from(text));
     const outcome = await createBucket(s3, { bucket, region, tags });
@@ -102,9 +112,9 @@ async function prepareBucket(s3: S3, artifacts: ArtifactBuckets, site: Site, buc
       await notes.remove([note]);
       throw inUse(bucket, 'it belongs to another AWS account');
     }
-    // `own` is another replica that was a moment earlier, or somebody of this account: without our tags the note would
-    // explain what is not ours.
-    if (outcome === 'own') {
+    // `own` is another replica that was a moment earlier, whose tags are there, or come at once where the store takes
+    // them only afterwards. Else it is somebody of this account, and the note must not explain what is not ours.
+    if (outcome === 'own' && tagsAtCreation(s3.options)) {
       const now = await lookAtBucket(s3, region, bucket);
       if (now.kind === 'open' && !hasTags(now.tags, tags)) {
         await notes.remove([note]);
@@ -147,69 +157,62 @@ export function publicReadPolicy(bucket: string, partition: string): string {
 /** In the order that AWS needs (T1): public policies allowed, then the policy, then the website. */
 async function openToReaders(s3: S3, region: string, bucket: string): Promise<void> {
   const { compatible } = s3.options;
-  const partition = compatible ? 'aws' : regionFacts(region).partition;
-  await s3.call(region, (client, options) =>
-    client.send(
-      new PutPublicAccessBlockCommand({
-        Bucket: bucket,
-        PublicAccessBlockConfiguration: {
-          BlockPublicAcls: compatible ? compatible.blockPublicAcls === true : true,
-          IgnorePublicAcls: true,
-          BlockPublicPolicy: false,
-          RestrictPublicBuckets: false,
-        },
-        ...s3.owner,
-      }),
-      options,
-    ),
+  const Bucket = bucket;
+  const block = new PutPublicAccessBlockCommand({
+    Bucket,
+    PublicAccessBlockConfiguration: {
+      BlockPublicAcls: compatible ? compatible.blockPublicAcls === true : true,
+      IgnorePublicAcls: true,
+      BlockPublicPolicy: false,
+      RestrictPublicBuckets: false,
+    },
+    ...s3.owner,
+  });
+  const Policy = publicReadPolicy(bucket, compatible ? 'aws' : regionFacts(region).partition);
+  const policy = new PutBucketPolicyCommand({ Bucket, Policy, ...s3.owner });
+  const website = new PutBucketWebsiteCommand({
+    Bucket,
+    WebsiteConfiguration: { IndexDocument: { Suffix: 'index.html' } },
+    ...s3.owner,
+  });
+  await settled(s3, ['NoSuchBucket'], () =>
+    s3.call(region, (client, options) => client.send(block, options)),
   );
-  await whenSettled(s3, bucket, () =>
-    s3.call(region, (client, options) =>
-      client.send(
-        new PutBucketPolicyCommand({
-          Bucket: bucket,
-          Policy: publicReadPolicy(bucket, partition),
-          ...s3.owner,
-        }),
-        options,
-      ),
-    ),
-  );
-  await s3.call(region, (client, options) =>
-    client.send(
-      new PutBucketWebsiteCommand({
-        Bucket: bucket,
-        WebsiteConfiguration: { IndexDocument: { Suffix: 'index.html' } },
-        ...s3.owner,
-      }),
-      options,
-    ),
+  try {
+    const names = ['NoSuchBucket', 'AccessDenied'];
+    await settled(s3, names, () => s3.call(region, (client, options) => client.send(policy, options)));
+  } catch (error) {
+    throw nameOf(error) === 'AccessDenied' ? blockedForAll(bucket, s3.options.accountId, error) : error;
+  }
+  await settled(s3, ['NoSuchBucket'], () =>
+    s3.call(region, (client, options) => client.send(website, options)),
   );
 }
 
 /**
- * What was just allowed is refused for a while (T3): AccessDenied is tried again for a minute, and only here, after our
- * own change. What stays refused is blocked for the whole account, whatever the bucket says (T2).
+ * Calls `put` for a minute while it fails with one of `names`: a bucket that was just made is not known everywhere, and
+ * what was just allowed is refused for a while (T3). Only here, after our own change, do these mean nothing.
  */
-async function whenSettled(s3: S3, bucket: string, put: () => Promise<unknown>): Promise<void> {
+async function settled(s3: S3, names: readonly string[], put: () => Promise<unknown>): Promise<void> {
   const until = Date.now() + (s3.options.settlingMs ?? 60_000);
   for (let pause = s3.options.backoffMs ?? 100; ; pause = Math.min(pause * 2, 5_000)) {
     try {
       await put();
       return;
     } catch (error) {
-      if (nameOf(error) !== 'AccessDenied') throw error;
-      if (Date.now() + pause > until) {
-        const { accountId } = s3.options;
-        throw new SphereError('INFRASTRUCTURE', `S3 does not let the bucket ${bucket} be public.`, {
-          hint:
-            'Either public policies are blocked for the whole account (see `aws s3control get-public-access-block ' +
-            `--account-id ${accountId}\`; BlockPublicPolicy and RestrictPublicBuckets must be off, and no policy of the ` +
-            'organisation may set them), or the role of the plane lacks s3:PutBucketPolicy.',
-          cause: error,
-        });
-      }
+      if (!names.includes(nameOf(error)) || Date.now() + pause > until) throw error;
       await wait(pause);
     }
   }
+}
+
+/** T2: what the bucket says counts for nothing then. */
+function blockedForAll(bucket: string, accountId: string, cause: unknown): SphereError {
+  return new SphereError('INFRASTRUCTURE', `S3 does not let the bucket ${bucket} be public.`, {
+    hint:
+      'Either public policies are blocked for the whole account (see `aws s3control get-public-access-block ' +
+      `--account-id ${accountId}\`; BlockPublicPolicy and RestrictPublicBuckets must be off, and no policy of the ` +
+      'organisation may set them), or the role of the plane lacks s3:PutBucketPolicy.',
+    cause,
+  });
 }

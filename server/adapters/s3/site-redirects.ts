@@ -116,6 +116,8 @@ function targetOf(destination: string): Target | null {
   const key = (splat ? path.slice(0, -':splat'.length) : path).slice(1);
   // A query, other names, or characters that S3 would escape once more.
   if (!/^[A-Za-z0-9/._~-]*$/.test(key)) return null;
+  // An empty key to lead to is as good as none; here the root has a name.
+  if (!splat && key === '') return absolute ? null : { key: 'index.html', splat };
   return {
     ...(absolute ? { protocol: absolute[1] as 'http' | 'https', host: absolute[2] as string } : {}),
     key,

@@ -80,10 +80,8 @@ export function createS3SiteStore(options: S3Options): S3SiteStore {
 
     async missingBlobs({ project, region }, blobs) {
       if (blobs.size === 0) return [];
-      const [bucket, leaving] = await Promise.all([
-        artifactBuckets(region),
-        leavingBlobs(artifactsOf(region), project),
-      ]);
+      const bucket = await artifactBuckets(region);
+      const leaving = leavingBlobs(artifactsOf(region), project);
       return findMissing(s3, { region, bucket, prefix: artifactKeys.blobs(project) }, blobs, leaving);
     },
     putManifest: ({ project, region }, deployment, manifest) =>
@@ -102,7 +100,7 @@ export function createS3SiteStore(options: S3Options): S3SiteStore {
       const places = await placesOf(site);
       const key = artifactKeys.footprint(site.project, places.bucket);
       const footprint = await readFootprint(places.artifacts, key);
-      const history = await readHistory(places, site, { ...was, footprint });
+      const history = await readHistory(s3, places, site, { ...was, footprint });
       const keys = keysOfHistory(history);
       await removeKeys(s3, { region: site.region, bucket: places.bucket, keys });
       if (footprint) await places.artifacts.remove([key]);
