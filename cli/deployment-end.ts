@@ -61,6 +61,11 @@ export function conclude(
     sayAddresses({ output }, deployment);
     return { json: resultObject('deployed', deployment), text: url };
   }
+  if (reason === 'user') {
+    throw new DeploymentEnded(deployment, 'DEPLOYMENT_CANCELLED', `${id} was cancelled by somebody else.`, {
+      hint: `What was live stays. Deploy again when it is wanted; \`sphere logs ${id}\` shows how far it came.`,
+    });
+  }
   const code = error?.code ?? (reason ? codeOfReason[reason] : 'INTERNAL');
   throw new DeploymentEnded(
     deployment,

@@ -99,8 +99,9 @@ export function createOutput(settings: OutputSettings): Output {
     error: (body) => {
       activity.idle();
       endSection();
-      if (!annotate('error', body.message, `Sphere: ${body.code}`)) {
-        note(`${paint('red', 'Error:')} ${body.message}`);
+      const message = sentence(body.message);
+      if (!annotate('error', message, `Sphere: ${body.code}`)) {
+        note(`${paint('red', 'Error:')} ${message}`);
       }
       for (const line of body.details ?? []) {
         if (!body.message.includes(line)) note(paint('dim', `  ${line.replaceAll('\n', '\n  ')}`));
@@ -130,6 +131,12 @@ export function createOutput(settings: OutputSettings): Output {
       await Promise.all([stdout.write(''), stderr.write(github?.release() ?? '')]);
     },
   };
+}
+
+/** What a plane says as a clause, as people read it. */
+function sentence(text: string): string {
+  const begun = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return /[\w"'`)\]]$/.test(begun) && !begun.includes('\n') ? `${begun}.` : begun;
 }
 
 /** Writes that end when the stream has taken them; a reader who has gone away (EPIPE) is no error. */

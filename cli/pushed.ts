@@ -12,11 +12,15 @@ export class NotPushed extends SphereError {
   constructor(repository: string, state: DirectoryState) {
     const { git } = state;
     const commits = git.unpushed ? `: ${count(git.unpushed, 'commit is', 'commits are')} not pushed` : '';
-    super('USAGE', `${commitText(git)}, which is checked out here, is not on ${repository}${commits}.`, {
-      hint:
-        'Push it (`git push`); or add --no-repo to upload this directory as it is, ' +
-        'or --ref with a branch to build what the repository has.',
-    });
+    super(
+      'USAGE',
+      `The commit ${commitText(git)}, which is checked out here, is not on ${repository}${commits}.`,
+      {
+        hint:
+          'Push it (`git push`); or add --no-repo to upload this directory as it is, ' +
+          'or --ref with a branch to build what the repository has.',
+      },
+    );
   }
 }
 

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import type { CiRun, Source } from '../contract/api.ts';
+import { SphereError } from '../contract/errors.ts';
 import { digestSource, digestTree } from '../files/digest.ts';
 import type { CiEnvironment } from './ci-environment.ts';
 import type { Environment } from './config.ts';
@@ -57,6 +58,15 @@ async function directorySource(
   ci: CiEnvironment | null,
 ): Promise<PreparedSource> {
   const [{ digest, bytes: size, entries }, seen] = await Promise.all([digestSource(top), readGitState(top)]);
+  if (entries.length === 0) {
+    throw new SphereError(
+      'USAGE',
+      `There is nothing to deploy in ${top}: it holds no file that would be sent.`,
+      {
+        hint: 'Name the directory with the project. `.git`, node_modules, `.env` files and what .gitignore names are not sent.',
+      },
+    );
+  }
   const state = withCi(seen, ci);
   const git = { ...(state ? { git: state.git } : {}), ...runOf(ci) };
   const inWorkspace = top === directory ? '' : ` in the workspace ${top}`;

@@ -114,7 +114,7 @@ describe('T32: a deployment from the repository that is worked on', () => {
     await expect(checkPushed(clone, origin, commit)).rejects.toMatchObject({
       code: 'USAGE',
       message: expect.stringMatching(
-        /^main [0-9a-f]{7}, which is checked out here, is not on .*: 1 commit is not pushed\.$/,
+        /^The commit main [0-9a-f]{7}, which is checked out here, is not on .*: 1 commit is not pushed\.$/,
       ),
       hint: expect.stringMatching(/git push.*--no-repo.*--ref/),
     });

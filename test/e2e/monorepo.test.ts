@@ -38,7 +38,7 @@ function workspace(slug: string, uses: string, top: Tree): Tree {
       type: 'module',
       exports: './ui.js',
     }),
-    'packages/ui/ui.js': 'export const title = (text) => `<h1>${text}</h1>`;',
+    'packages/ui/ui.js': 'export const title = (text) => "<h1>" + text + "</h1>";',
     ...top,
   };
 }
