@@ -31,7 +31,10 @@ beforeAll(async () => {
   };
   tooLong = sphere.run(['deploy'], { cwd: project(sphere, 'too-long', files) });
 });
-afterAll(() => sphere.close());
+afterAll(async () => {
+  await tooLong;
+  await sphere.close();
+});
 
 /** What is said of the failure, from the error on. */
 function said({ stderr }: Ended): string {
@@ -283,7 +286,7 @@ test('a lockfile out of step is no failure: it is said, and installed all the sa
 
 test('a Node that cannot be had is no failure by itself: it is said, and the running one is tried', async () => {
   const cwd = project(sphere, 'other-node', {
-    'package.json': '{"name":"a","scripts":{"build":"mkdir dist && echo x > dist/index.html"}}',
+    'package.json': '{"name":"other-node","scripts":{"build":"mkdir dist && echo x > dist/index.html"}}',
     '.nvmrc': '99',
   });
   const { code, stderr } = await sphere.run(['deploy'], { cwd });
