@@ -19,13 +19,22 @@ import type {
   PlaneStatus,
   Project,
   ProjectList,
+  Promote,
   PruneAnswer,
+  Redeploy,
+  Region,
+  RegionList,
   RemoveProjectAnswer,
+  RemoveTargetAnswer,
   RemoveTokenAnswer,
   RollbackAnswer,
+  RollbackPlan,
   SourceAnswer,
+  Target,
+  TargetList,
   TokenEntry,
   TokenList,
+  WhoAmI,
 } from '../contract/api.ts';
 import { type ErrorBody, errorCodes, SphereError } from '../contract/errors.ts';
 import { type RouteName, routePath, routes } from '../contract/routes.ts';
@@ -33,11 +42,18 @@ import { version } from '../contract/version.ts';
 import { createHttpClient, type HttpClient, readText } from './http.ts';
 
 /** Where a plane answers. */
-export type PlaneAddress = { url: string; token: string };
+export type PlaneAddress = {
+  url: string;
+  token: string;
+  /** What to say when the plane does not know the token; default: what the plane says. */
+  refusal?: { message: string; hint: string };
+};
 
 /** Every function throws the plane's own SphereError, or PLANE_UNREACHABLE when there was no answer. */
 export type Api = {
   health(timeoutMs?: number): Promise<Health>;
+  whoAmI(): Promise<WhoAmI>;
+  regions(): Promise<Region[]>;
   planeStatus(): Promise<PlaneStatus>;
   stopPlane(ifIdle: boolean): Promise<unknown>;
   prune(): Promise<PruneAnswer>;
@@ -46,13 +62,21 @@ export type Api = {
   uploadSource(upload: NonNullable<SourceAnswer['upload']>, open: () => Readable): Promise<void>;
   createDeployment(request: CreateDeployment): Promise<CreateDeploymentAnswer>;
   getDeployment(id: string): Promise<Deployment>;
-  listDeployments(query: { project?: string; limit?: number }): Promise<Deployment[]>;
+  redeploy(id: string, request: Redeploy): Promise<CreateDeploymentAnswer>;
+  listDeployments(query: DeploymentQuery): Promise<Deployment[]>;
+  pageDeployments(query: DeploymentQuery): Promise<DeploymentList>;
   cancelDeployment(id: string): Promise<Deployment>;
   /** The lines that are stored after seq `after`, as NDJSON. */
   readLogs(id: string, after: number): Promise<Readable>;
   listProjects(): Promise<Project[]>;
+  pageProjects(query: { limit: number; after: string | undefined }): Promise<ProjectList>;
   getProject(slug: string): Promise<Project>;
-  rollback(slug: string, deployment?: string): Promise<RollbackAnswer>;
+  planRollback(slug: string, deployment: string | undefined): Promise<RollbackPlan>;
+  /** `timeoutMs`: how long it is waited for; the plane goes on. */
+  rollback(slug: string, deployment?: string, timeoutMs?: number): Promise<RollbackAnswer>;
+  promote(slug: string, what: Promote): Promise<RollbackAnswer>;
+  listTargets(slug: string): Promise<Target[]>;
+  removeTarget(slug: string, name: string): Promise<RemoveTargetAnswer>;
   removeProject(slug: string): Promise<RemoveProjectAnswer>;
   createAccount(name: string): Promise<CreateAccountAnswer>;
   listAccounts(): Promise<Account[]>;
@@ -60,6 +84,15 @@ export type Api = {
   listTokens(account: string): Promise<TokenEntry[]>;
   removeToken(account: string, id: string): Promise<RemoveTokenAnswer>;
   close(): void;
+};
+
+/** Which deployments are listed. `status` may name several, separated by commas. */
+export type DeploymentQuery = {
+  project?: string;
+  limit?: number;
+  before?: string | undefined;
+  status?: string | undefined;
+  branch?: string | undefined;
 };
 
 type Request = {
@@ -83,6 +116,8 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
 
   return {
     health: (timeoutMs = 2_000) => json('health', { repeatable: false, timeoutMs }),
+    whoAmI: () => json('whoami', { repeatable: true, timeoutMs: 10_000 }),
+    regions: async () => (await json<RegionList>('regions', { repeatable: true })).regions,
     planeStatus: () => json('plane', { repeatable: true }),
     stopPlane: (ifIdle) => json('stopPlane', { body: { ifIdle }, repeatable: false }),
     prune: () => json('prune', { body: {}, repeatable: false, timeoutMs: 10 * 60_000 }),
@@ -97,21 +132,39 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
         explainSkew(error, () => json<Health>('health', { repeatable: false, timeoutMs: 2_000 })),
       ),
     getDeployment: (id) => json('getDeployment', { parameters: { id }, repeatable: true }),
+    redeploy: (id, body) =>
+      json('redeploy', {
+        parameters: { id },
+        body,
+        repeatable: true,
+        headers: { [keyHeader]: randomUUID() },
+      }),
+    pageDeployments: (query) => json('listDeployments', { query, repeatable: true }),
     listDeployments: async (query) =>
       (await json<DeploymentList>('listDeployments', { query, repeatable: true })).deployments,
     cancelDeployment: (id) => json('cancelDeployment', { parameters: { id }, repeatable: true }),
     readLogs: (id, after) =>
       send(client, plane, 'deploymentLogs', { parameters: { id }, query: { after }, repeatable: true }, asIs),
     listProjects: async () => (await json<ProjectList>('listProjects', { repeatable: true })).projects,
+    pageProjects: (query) => json('listProjects', { query, repeatable: true }),
     getProject: (slug) => json('getProject', { parameters: { slug }, repeatable: true }),
+    planRollback: (slug, deployment) =>
+      json('planRollback', { parameters: { slug }, query: { deployment }, repeatable: true }),
     // Without an id, a second rollback would go back one deployment further.
-    rollback: (slug, deployment) =>
+    rollback: (slug, deployment, timeoutMs = 5 * 60_000) =>
       json('rollback', {
         parameters: { slug },
         body: deployment === undefined ? {} : { deployment },
         repeatable: deployment !== undefined,
-        timeoutMs: 5 * 60_000,
+        timeoutMs,
       }),
+    // What is live already is not promoted again.
+    promote: (slug, body) =>
+      json('promote', { parameters: { slug }, body, repeatable: true, timeoutMs: 5 * 60_000 }),
+    listTargets: async (slug) =>
+      (await json<TargetList>('listTargets', { parameters: { slug }, repeatable: true })).targets,
+    removeTarget: (slug, name) =>
+      json('removeTarget', { parameters: { slug, name }, repeatable: false, timeoutMs: 10 * 60_000 }),
     // A site of many files takes long to empty.
     removeProject: (slug) =>
       json('removeProject', { parameters: { slug }, repeatable: false, timeoutMs: 10 * 60_000 }),
@@ -161,7 +214,7 @@ async function send<T>(
       timeoutMs: request.timeoutMs ?? answerTimeoutMs,
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
     });
-    return read(await expectSuccess(answer));
+    return read(await expectSuccess(answer, plane.refusal));
   });
 }
 
@@ -240,18 +293,24 @@ async function retrying<T>(plane: PlaneAddress, repeatable: boolean, attempt: ()
   }
 }
 
-async function expectSuccess(answer: IncomingMessage): Promise<IncomingMessage> {
+async function expectSuccess(
+  answer: IncomingMessage,
+  refusal?: PlaneAddress['refusal'],
+): Promise<IncomingMessage> {
   const status = answer.statusCode ?? 0;
   if (status >= 200 && status < 300) return answer;
   const text = await readText(answer);
   const body = errorBody(text);
+  if (body?.code === 'NOT_SIGNED_IN' && refusal) {
+    throw new SphereError(body.code, refusal.message, { hint: refusal.hint, requestId: body.requestId });
+  }
   if (body) throw SphereError.fromBody(body);
   // A proxy answered in the plane's place.
   const seen = `HTTP ${status}${text.trim() ? `: ${text.trim().slice(0, 200)}` : ''}`;
   throw new SphereError(
     status === 502 || status === 503 || status === 504 ? 'PLANE_UNREACHABLE' : 'INFRASTRUCTURE',
     `The address of the control plane answered with something that is not Sphere's: ${seen}.`,
-    { hint: 'Check the address in SPHERE_URL.' },
+    { hint: 'Check the address of the control plane; `sphere status` shows where it comes from.' },
   );
 }
 

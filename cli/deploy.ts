@@ -5,27 +5,40 @@ import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../co
 import { SphereError } from '../contract/errors.ts';
 import type { Context, Result } from './command.ts';
 import { alreadyLive, conclude, DeploymentEnded, resultObject } from './deployment-end.ts';
-import { checkDirectory, type ProjectDirectory, readProjectDirectory } from './directory.ts';
+import { checkDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
+import { readTimeout } from './durations.ts';
 import { type EventFile, openEventFile } from './event-file.ts';
-import { followDeployment } from './follow.ts';
+import { type FollowRequest, followDeployment } from './follow.ts';
 import { type GithubResults, openGithubResults, readGithubEvent } from './github-results.ts';
-import { locateProject } from './locate-project.ts';
-import { choosePlane, connectPlane, type Plane, type PlaneChoice, planeNotChosen } from './plane.ts';
+import { connectPlane, type Plane } from './plane.ts';
+import { choosePlane, type PlaneChoice, planeNotChosen } from './plane-choice.ts';
 import { planSource } from './planned-source.ts';
 import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
 import { NotPushed } from './pushed.ts';
-import { buildValues, namedRoot, resolveSettings, type SettingFlags, type Settings } from './settings.ts';
+import { readProject } from './read-project.ts';
+import { readTargets, replacementText } from './replacement.ts';
+import { buildValues, type SettingFlags, type Settings } from './settings.ts';
 import { type PreparedSource, prepareSource } from './source.ts';
+import {
+  branchOf,
+  checkTargetFlags,
+  chooseTarget,
+  type TargetFlags,
+  targetFields,
+  targetName,
+  type WantedTarget,
+} from './target.ts';
 
-export type DeployOptions = SettingFlags & {
-  local?: true;
-  dryRun?: true;
-  detach?: true;
-  force?: true;
-  /** False after `--no-cache`. */
-  cache: boolean;
-};
+export type DeployOptions = SettingFlags &
+  TargetFlags & {
+    dryRun?: true;
+    detach?: true;
+    force?: true;
+    timeout?: string;
+    /** False after `--no-cache`. */
+    cache: boolean;
+  };
 
 /** Deploys `named` (a directory; default: the context's). Throws what went wrong, `DeploymentEnded` once there was a deployment. */
 export async function deploy(
@@ -80,48 +93,69 @@ async function deployAndFollow(
   const startedAt = Date.now();
   const { environment, output } = context;
   checkUse(named, options);
-  const { directory, top, settings } = await readProject(context, named, options);
-  const choice = choosePlane(environment, options.local === true);
+  const timeoutMs = readTimeout(options.timeout);
+  const { directory, top, settings, configuration } = await readProject(context, named, options);
+  const choice = choosePlane({ ...context, directory });
   const prebuilt = options.prebuilt === undefined ? null : path.resolve(context.directory, options.prebuilt);
   if (prebuilt !== null) checkDirectory(prebuilt, 'Name the directory that holds the built site.');
   const hosted = choice.kind === 'hosted';
   const ci = environment.ciRun && readGithubEvent(environment.ciRun, environment.github);
   const prepare = () => prepareSource({ settings, directory, top, prebuilt, environment, ci, hosted });
+  const targetOf = ({ source }: PreparedSource) =>
+    chooseTarget({ flags: options, file: configuration, branch: branchOf(source) });
   if (options.dryRun) {
     const prepared = await prepare();
     const planned = await planSource({ settings, prepared, top, environment: environment.forChildren });
-    return dryRunResult({ settings, choice, prepared, planned, directory });
+    return dryRunResult({ settings, target: targetOf(prepared), choice, prepared, planned, directory });
   }
 
   const chosen = await offerPlane(context, choice);
   const slug = settings.slug?.value ?? (await askSlug(context, 'What should the site be called?', null));
   // The two longest waits at once; a failure of either leaves nothing behind.
   const [plane, prepared] = await Promise.all([connectPlane(chosen, environment, output.note), prepare()]);
-  output.note(`Deploying ${output.paint('bold', slug)} from ${prepared.description}`);
+  const target = targetOf(prepared);
+  const beside =
+    target.kind === 'live' ? '' : ` as the preview ${output.paint('bold', targetName(target, slug))}`;
+  output.note(`Deploying ${output.paint('bold', slug)}${beside} from ${prepared.description}`);
   for (const warning of prepared.warnings) output.warn(warning);
-  await sendSource(plane, prepared, output.note);
-  const request = createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug);
+  const [before] = await Promise.all([
+    readTargets(plane.api, slug),
+    sendSource(plane, prepared, output.note),
+  ]);
+  const request = {
+    ...createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug),
+    ...targetFields(target, slug),
+  };
 
   const interrupted = new AbortController();
   const release = context.interrupt.hold(() => interrupted.abort());
   try {
-    const answer = await create(context, plane, request);
+    const answer = await create(context, plane, request, target);
     const { deployment } = answer;
     if (answer.outcome === 'already_live') {
       github.ended({ deployment, error: null });
       return alreadyLive(context, deployment, events);
     }
-    const { id, project: created, url } = deployment;
-    events.write({ type: 'created', id, project: created, url });
+    const { id, project: created, target: to, url } = deployment;
+    const replaced = replacementText(answer, created === slug ? before : [], Date.now());
+    if (replaced) output.note(replaced);
+    events.write({ type: 'created', id, project: created, target: to, url });
     github.created(deployment);
     if (options.detach) {
       output.note(`Left running; see \`sphere logs ${id} -f\`.`);
       github.ended({ deployment, error: null });
       return { json: resultObject('created', deployment), text: id };
     }
-    const ended = await follow(context, { plane, answer, prepared, events, interrupted: interrupted.signal });
+    const ended = await follow(context, {
+      plane,
+      answer,
+      prepared,
+      events,
+      interrupted: interrupted.signal,
+      ...(timeoutMs === undefined ? {} : { timeout: { ms: timeoutMs, from: startedAt } }),
+    });
     const { status, reason } = ended;
-    events.write({ type: 'ended', id, project: created, url: ended.url, status, reason });
+    events.write({ type: 'ended', id, project: created, target: to, url: ended.url, status, reason });
     const result = conclude(context, ended, Date.now() - startedAt, interrupted.signal.aborted);
     github.ended({ deployment: ended, error: null });
     return result;
@@ -131,39 +165,8 @@ async function deployAndFollow(
   }
 }
 
-/** The project and its settings; for a repository, which is elsewhere, those that are written here. */
-async function readProject(
-  { environment, directory: here }: Context,
-  named: string | undefined,
-  options: DeployOptions,
-) {
-  const { variables, forChildren } = environment;
-  const start = path.resolve(here, named ?? '.');
-  const resolve = ({ configuration, facts }: Pick<ProjectDirectory, 'configuration' | 'facts'>) =>
-    resolveSettings({ flags: options, variables, file: configuration, facts });
-  if (options.repo || variables.SPHERE_REPOSITORY) {
-    const project = await readProjectDirectory(start);
-    return { directory: project.directory, top: project.directory, settings: resolve(project) };
-  }
-  const above = resolve({ configuration: {}, facts: { packageName: null, directoryName: '' } });
-  const place = await locateProject(start, {
-    root: namedRoot(options, variables),
-    build: buildValues(above.build),
-    environment: forChildren,
-    lenient: options.prebuilt !== undefined,
-  });
-  const settings = resolve(place);
-  const { directory, top, root } = place;
-  if (settings.repository || options.prebuilt !== undefined) return { directory, top, settings };
-  const { rootDirectory: _, ...build } = settings.build;
-  return {
-    directory,
-    top,
-    settings: { ...settings, build: root ? { ...build, rootDirectory: root } : build },
-  };
-}
-
 function checkUse(named: string | undefined, options: DeployOptions): void {
+  checkTargetFlags(options);
   if (named !== undefined && options.repo) {
     throw new SphereError(
       'USAGE',
@@ -172,6 +175,13 @@ function checkUse(named: string | undefined, options: DeployOptions): void {
         hint: 'Name one of them; --root names a directory inside the repository.',
       },
     );
+  }
+  if (options.timeout !== undefined && (options.detach || options.prebuilt !== undefined)) {
+    const other = options.detach ? '--detach' : '--prebuilt';
+    const why = options.detach ? 'nothing is waited for' : 'the work is done here, and would end with us';
+    throw new SphereError('USAGE', `--timeout does not go with ${other}: ${why}.`, {
+      hint: 'Leave one of the two out.',
+    });
   }
   if (options.detach && options.prebuilt !== undefined) {
     throw new SphereError(
@@ -193,7 +203,7 @@ async function offerPlane(
   const question = `No control plane is configured. Run one on this machine, in ${choice.home}?`;
   const accepted = environment.ci ? false : yes || (await prompts?.confirm(question));
   if (!accepted) throw planeNotChosen();
-  return { kind: 'embedded', home: choice.home };
+  return { kind: 'embedded', home: choice.home, from: 'your answer' };
 }
 
 async function askSlug({ prompts }: Context, question: string, suggestion: string | null): Promise<string> {
@@ -257,6 +267,7 @@ async function create(
   context: Context,
   plane: Plane,
   request: CreateDeployment,
+  target: WantedTarget,
 ): Promise<CreateDeploymentAnswer> {
   try {
     return await plane.api.createDeployment(request);
@@ -265,7 +276,8 @@ async function create(
     context.output.warn(error.message);
     const project = await askSlug(context, 'What should this site be called instead?', null);
     context.output.note(`To keep that name for the next time: sphere init --slug ${project}`);
-    return create(context, plane, { ...request, project, projectNamed: true });
+    const renamed = { ...request, project, projectNamed: true, ...targetFields(target, project) };
+    return create(context, plane, renamed, target);
   }
 }
 
@@ -277,9 +289,10 @@ async function follow(
     prepared: PreparedSource;
     events: EventFile;
     interrupted: AbortSignal;
+    timeout?: NonNullable<FollowRequest['timeout']>;
   },
 ): Promise<Deployment> {
-  const { plane, answer, prepared, events, interrupted } = work;
+  const { plane, answer, prepared, events, interrupted, timeout } = work;
   const { builder, deployment } = answer;
   let written = 0;
   const followed = followDeployment({
@@ -287,6 +300,7 @@ async function follow(
     deployment,
     output,
     interrupted,
+    ...(timeout ? { timeout } : {}),
     onState: ({ phases }) => {
       for (const { phase } of phases.slice(written))
         events.write({ type: 'phase', id: deployment.id, phase });

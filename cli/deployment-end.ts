@@ -1,6 +1,7 @@
 /** How `sphere deploy` ends: what it prints for a deployment that has ended, or the error that it ended with. */
 import type { Deployment } from '../contract/api.ts';
 import { codeOfReason, SphereError } from '../contract/errors.ts';
+import { LIVE } from '../contract/words.ts';
 import type { Context, Result } from './command.ts';
 import type { EventFile } from './event-file.ts';
 import { publishedLine, timeLine } from './summary.ts';
@@ -21,8 +22,8 @@ export function alreadyLive(
   deployment: Deployment,
   events: EventFile,
 ): Result {
-  const { id, project, url, status } = deployment;
-  events.write({ type: 'ended', id, project, url, status, reason: null, outcome: 'already_live' });
+  const { id, project, target, url, status } = deployment;
+  events.write({ type: 'ended', id, project, target, url, status, reason: null, outcome: 'already_live' });
   output.note(
     `${output.paint('green', '✔')} Nothing has changed: this is already live (${id}). --force builds it again.`,
   );
@@ -45,7 +46,9 @@ export function conclude(
     throw new DeploymentEnded(deployment, 'INTERRUPTED', `Interrupted; ${seen}`, {
       // Its log line was left out (see progress.ts), for this place.
       ...(error ? { details: [error.message] } : {}),
-      ...(status === 'ready' ? { hint: 'To go back to what was live before: `sphere rollback`.' } : {}),
+      ...(status === 'ready' && deployment.target === LIVE
+        ? { hint: 'To go back to what was live before: `sphere rollback`.' }
+        : {}),
     });
   }
   if (reason === 'ignored') {
@@ -61,15 +64,21 @@ export function conclude(
     sayAddresses({ output }, deployment);
     return { json: resultObject('deployed', deployment), text: url };
   }
+  throw endError(deployment);
+}
+
+/** The error that a deployment ended with, which is not ready. */
+export function endError(deployment: Deployment): DeploymentEnded {
+  const { status, reason, error, id } = deployment;
   if (reason === 'user') {
-    throw new DeploymentEnded(deployment, 'DEPLOYMENT_CANCELLED', `${id} was cancelled by somebody else.`, {
+    return new DeploymentEnded(deployment, 'DEPLOYMENT_CANCELLED', `${id} was cancelled by somebody else.`, {
       hint: `What was live stays. Deploy again when it is wanted; \`sphere logs ${id}\` shows how far it came.`,
     });
   }
-  const code = error?.code ?? (reason ? codeOfReason[reason] : 'INTERNAL');
-  throw new DeploymentEnded(
+  const known = reason && reason !== 'ignored' ? codeOfReason[reason] : 'INTERNAL';
+  return new DeploymentEnded(
     deployment,
-    code,
+    error?.code ?? known,
     error?.message ?? `The deployment ${id} ended: ${reason ?? status}.`,
     {
       hint: error?.hint ?? `See \`sphere logs ${id}\`.`,
@@ -89,6 +98,6 @@ export function resultObject(
   outcome: 'deployed' | 'already_live' | 'created' | 'ignored',
   deployment: Deployment,
 ) {
-  const { id, url, address, project, status } = deployment;
-  return { outcome, id, project, url, address, status, deployment };
+  const { id, url, address, project, target, status } = deployment;
+  return { outcome, id, project, target, url, address, status, deployment };
 }

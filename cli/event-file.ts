@@ -9,7 +9,7 @@ export const eventVersion = 1;
 /** Every kind of line, as `docs/ci.md` describes them. */
 export type DeploymentEvent =
   /** The plane has taken the deployment. */
-  | { type: 'created'; id: string; project: string; url: string }
+  | { type: 'created'; id: string; project: string; target: string; url: string }
   /** It has come to this phase. */
   | { type: 'phase'; id: string; phase: Phase }
   /** It has ended, in whatever way; `already_live`: nothing had to be done. */
@@ -17,6 +17,7 @@ export type DeploymentEvent =
       type: 'ended';
       id: string;
       project: string;
+      target: string;
       url: string;
       status: DeploymentStatus;
       reason: EndReason | null;

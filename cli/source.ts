@@ -137,6 +137,7 @@ async function repositorySource(request: {
       repository,
       commit,
       ...(ref === undefined ? {} : { ref }),
+      ...(branch === undefined ? {} : { branch }),
       ...(author ? { author } : {}),
       ...runOf(ci),
     },

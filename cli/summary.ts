@@ -1,5 +1,6 @@
 /** What a deployment came to, in words. Pure. */
 import type { Deployment } from '../contract/api.ts';
+import { LIVE } from '../contract/words.ts';
 import { bytes, count, duration } from './format.ts';
 import { commitText } from './git-state.ts';
 
@@ -50,6 +51,11 @@ export function sourceRows(deployment: Pick<Deployment, 'source'>): [name: strin
     ...(run ? [['run', [run.service, run.url].filter(Boolean).join(' ')] as [string, string]] : []),
     ...(run?.pullRequest ? [['pull request', `#${run.pullRequest}`] as [string, string]] : []),
   ];
+}
+
+/** Where a deployment was published: its target, and whether it was promoted from there. */
+export function targetText({ target, liveOn }: Pick<Deployment, 'target' | 'liveOn'>): string {
+  return target !== LIVE && liveOn?.includes(LIVE) ? `${target}, promoted` : target;
 }
 
 /** A deployment's status with its reason, and whether it is live. */

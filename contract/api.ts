@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { buildSettingsSchema, servingSchema } from './configuration.ts';
 import type { ErrorBody } from './errors.ts';
 import { sha256Pattern } from './manifest.ts';
+import { longestLabel, previewDays, previewPattern } from './preview.ts';
 import {
   accountNamePattern,
   type DeploymentStatus,
@@ -88,6 +89,10 @@ export const createDeploymentSchema = z.strictObject({
   origin: z.string().min(1).max(4096),
   /** Where a new project is kept; unset: the plane's default, or where the project is already. */
   region: z.string().min(1).max(64).optional(),
+  /** A preview's name. Absent: `live`. */
+  target: z.string().regex(previewPattern, 'must be 1 to 58 of a-z, 0-9 and single inner hyphens').optional(),
+  /** A preview's days from this deployment on. Absent: 14. */
+  expireAfterDays: z.number().int().min(previewDays.least).max(previewDays.most).optional(),
   source: sourceSchema,
   /** Above the `sphere.json` in the source. */
   build: buildSettingsSchema,
@@ -106,6 +111,8 @@ export type CreateDeployment = z.infer<typeof createDeploymentSchema>;
 export type CreateDeploymentAnswer = {
   outcome: 'created' | 'already_live';
   deployment: Deployment;
+  /** When the preview that was deployed to ends, unless it is deployed to again. */
+  expiresAt?: string;
   /** For `prebuilt`: the caller runs the builder itself, with this. */
   builder?: { attempt: number; bootstrapToken: string };
 };
@@ -147,8 +154,10 @@ export type Deployment = {
   url: string;
   /** The same site for programs that do not resolve `*.localhost`: an address on 127.0.0.1. */
   address: string;
-  /** This is what the target serves now. */
+  /** This is what its target serves now, or what another one does to which it was promoted. */
   live: boolean;
+  /** The targets that serve it now. */
+  liveOn: string[];
   figures: PublicationFigures | null;
   /** ISO 8601. */
   createdAt: string;
@@ -156,7 +165,22 @@ export type Deployment = {
   finishedAt: string | null;
 };
 
-/** `GET /v1/deployments?project=&limit=&before=`: newest first. `next` is the `before` of the page that follows. */
+/**
+ * `POST /v1/deployments/:id/redeploy`, with an `Idempotency-Key` header: the same source and settings once more, as a new
+ * deployment. Answers `CreateDeploymentAnswer`.
+ */
+export const redeploySchema = z.strictObject({
+  /** Read no cache. */
+  noCache: z.boolean(),
+  /** For a private repository: the one of the earlier deployment is gone. */
+  gitToken: z.string().min(1).max(4096).optional(),
+});
+export type Redeploy = z.infer<typeof redeploySchema>;
+
+/**
+ * `GET /v1/deployments?project=&status=&branch=&limit=&before=`: newest first. `status` takes several, separated by
+ * commas. `next` is the `before` of the page that follows.
+ */
 export type DeploymentList = { deployments: Deployment[]; next: string | null };
 
 export type Project = {
@@ -169,8 +193,11 @@ export type Project = {
   live: Deployment | null;
   createdAt: string;
 };
-/** `GET /v1/projects` and `GET /v1/projects/:slug`. */
-export type ProjectList = { projects: Project[] };
+/**
+ * `GET /v1/projects?limit=&after=`, by slug: all of them, or with a `limit` a page; `next` is the `after` of the page that
+ * follows.
+ */
+export type ProjectList = { projects: Project[]; next: string | null };
 
 /** `DELETE /v1/projects/:slug`: the site, its history and everything that was kept for it go. */
 export type RemoveProjectAnswer = {
@@ -183,7 +210,49 @@ export type RemoveProjectAnswer = {
 
 /** `POST /v1/projects/:slug/rollback`. Without an id: the deployment that was live before. */
 export const rollbackSchema = z.strictObject({ deployment: z.string().min(1).max(64).optional() });
-export type RollbackAnswer = { kind: PublicationKind; deployment: Deployment; previous: Deployment | null };
+/**
+ * `GET /v1/projects/:slug/rollback?deployment=`: what a rollback would change, and changes nothing. `previous` is what is
+ * live now. Of each kind the first 20 paths are named.
+ */
+export type RollbackPlan = {
+  deployment: Deployment;
+  previous: Deployment | null;
+  /** Counts of files. */
+  figures: { added: number; changed: number; removed: number; same: number };
+  paths: { added: string[]; changed: string[]; removed: string[] };
+};
+/** What became live, in place of what. `url` and `address` are those of the live site. */
+export type RollbackAnswer = {
+  kind: PublicationKind;
+  url: string;
+  address: string;
+  deployment: Deployment;
+  previous: Deployment | null;
+};
+
+/** `POST /v1/projects/:slug/promote`: what a preview serves, or a deployment that it has served. Answers as rollback. */
+export const promoteSchema = z.union([
+  z.strictObject({ target: z.string().min(1).max(longestLabel) }),
+  z.strictObject({ deployment: z.string().min(1).max(64) }),
+]);
+export type Promote = z.infer<typeof promoteSchema>;
+
+/** What a project serves under one address. */
+export type Target = {
+  /** `live`, or a preview's name. */
+  name: string;
+  url: string;
+  address: string;
+  /** What it serves now, or null. */
+  deployment: Deployment | null;
+  /** ISO 8601; null: it does not end by itself. */
+  expiresAt: string | null;
+};
+/** `GET /v1/projects/:slug/targets`: `live` first, then the previews by name. */
+export type TargetList = { targets: Target[] };
+
+/** `DELETE /v1/projects/:slug/targets/:name`: a preview goes, with what it serves. */
+export type RemoveTargetAnswer = { slug: string; target: string; url: string };
 
 /** `GET /v1/plane` (with a token) and, without the private half, `GET /v1/health` (without). */
 export type Health = {
@@ -208,6 +277,28 @@ export const stopPlaneSchema = z.strictObject({ ifIdle: z.boolean() });
 
 /** `POST /v1/plane/prune` frees what nothing refers to. */
 export type PruneAnswer = { freedBytes: number; parts: { what: string; freedBytes: number }[] };
+
+/** `GET /v1/whoami`: whose token it is that calls. */
+export type WhoAmI = {
+  /** The plane's version, and the time by its clock. */
+  version: string;
+  time: string;
+  /** Null: the token is no account's. */
+  account: string | null;
+  admin: boolean;
+  /** Null on an embedded plane, which has one token that it makes itself. */
+  token: { id: string; name: string; expiresAt: string | null } | null;
+};
+
+/** `GET /v1/regions`: where the plane may keep sites; the first is its default. */
+export type RegionList = { regions: Region[] };
+export type Region = {
+  region: string;
+  /** As in the AWS console: `Europe (Frankfurt)`. */
+  name: string;
+  /** Where its S3 answers, for measuring how far it is; null where nothing is to be measured. */
+  host: string | null;
+};
 
 /** `POST /v1/accounts`, by the admin. Safe to repeat: answers with the account that is there. */
 export const createAccountSchema = z.strictObject({

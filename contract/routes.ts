@@ -1,15 +1,18 @@
 /** Every route of `/v1`: who may call it, in one table. The plane mounts nothing that is not here. */
 
 /**
- * Who calls: an account's token, the admin token of a hosted plane, an attempt's own token, the token that starts an
- * attempt, or anybody.
+ * Who calls: an account's token, the admin token of a hosted plane, the holder of either, an attempt's own token, the
+ * token that starts an attempt, or anybody.
  */
-export type Principal = 'account' | 'admin' | 'builder' | 'bootstrap' | 'nobody';
+export type Principal = 'account' | 'admin' | 'holder' | 'builder' | 'bootstrap' | 'nobody';
 
 export type Route = { method: 'get' | 'post' | 'put' | 'delete'; path: string; principal: Principal };
 
 export const routes = {
   health: { method: 'get', path: '/v1/health', principal: 'nobody' },
+
+  whoami: { method: 'get', path: '/v1/whoami', principal: 'holder' },
+  regions: { method: 'get', path: '/v1/regions', principal: 'holder' },
 
   plane: { method: 'get', path: '/v1/plane', principal: 'admin' },
   stopPlane: { method: 'post', path: '/v1/plane/stop', principal: 'admin' },
@@ -29,12 +32,17 @@ export const routes = {
   listDeployments: { method: 'get', path: '/v1/deployments', principal: 'account' },
   getDeployment: { method: 'get', path: '/v1/deployments/:id', principal: 'account' },
   cancelDeployment: { method: 'post', path: '/v1/deployments/:id/cancel', principal: 'account' },
+  redeploy: { method: 'post', path: '/v1/deployments/:id/redeploy', principal: 'account' },
   deploymentLogs: { method: 'get', path: '/v1/deployments/:id/logs', principal: 'account' },
 
   listProjects: { method: 'get', path: '/v1/projects', principal: 'account' },
   getProject: { method: 'get', path: '/v1/projects/:slug', principal: 'account' },
   removeProject: { method: 'delete', path: '/v1/projects/:slug', principal: 'account' },
+  planRollback: { method: 'get', path: '/v1/projects/:slug/rollback', principal: 'account' },
   rollback: { method: 'post', path: '/v1/projects/:slug/rollback', principal: 'account' },
+  promote: { method: 'post', path: '/v1/projects/:slug/promote', principal: 'account' },
+  listTargets: { method: 'get', path: '/v1/projects/:slug/targets', principal: 'account' },
+  removeTarget: { method: 'delete', path: '/v1/projects/:slug/targets/:name', principal: 'account' },
 
   registerBuilder: {
     method: 'post',

@@ -21,6 +21,7 @@ export type FindHolder = (token: string) => Promise<Holder | null>;
 export type Caller =
   | { kind: 'account'; account: string }
   | { kind: 'admin' }
+  | { kind: 'holder'; holder: Holder; token: string }
   | { kind: 'builder'; token: string }
   | { kind: 'bootstrap' }
   | { kind: 'nobody' };
@@ -101,9 +102,10 @@ export function createCallers(plane: Plane, findHolder: FindHolder): Callers {
       if (principal === 'nobody') return { kind: 'nobody' };
       const token = /^Bearer ([\x21-\x7e]{1,512})$/.exec(authorization ?? '')?.[1];
       if (token === undefined) throw notSignedIn();
-      if (principal === 'account' || principal === 'admin') {
+      if (principal === 'account' || principal === 'admin' || principal === 'holder') {
         const holder = await findHolder(token);
         if (holder === null) throw notSignedIn();
+        if (principal === 'holder') return { kind: 'holder', holder, token };
         if (principal === 'admin') {
           if (!holder.admin) throw notForAccounts();
           return { kind: 'admin' };

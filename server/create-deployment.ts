@@ -1,10 +1,10 @@
 /** `POST /v1/deployments`: from a pinned source to a row in the queue, in one transaction. */
 import { createHash } from 'node:crypto';
-import type { Selectable, Transaction } from 'kysely';
+import type { Transaction } from 'kysely';
 import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE, reservedSlugs } from '../contract/words.ts';
-import type { ProjectTable, Tables } from './database/tables.ts';
+import type { Tables } from './database/tables.ts';
 import {
   type DeploymentRow,
   endDeployment,
@@ -14,16 +14,18 @@ import {
   sayEnd,
   viewDeployment,
 } from './deployments.ts';
+import { ensureProject } from './ensure-project.ts';
 import { newId } from './keys.ts';
 import { leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
-import { liveSite } from './projects.ts';
-import { lockTarget } from './publications.ts';
+import { type ProjectRow, siteOn } from './projects.ts';
+import { checkTarget, openPreview, type TargetRow, takeTarget } from './targets.ts';
 import type { Turns } from './turns.ts';
 
-type Project = Selectable<ProjectTable>;
 type Created = {
+  /** Absent when another request has made the row, under the same key. */
+  target?: TargetRow;
   row: DeploymentRow;
   outcome: CreateDeploymentAnswer['outcome'];
   superseded: DeploymentRow[];
@@ -34,7 +36,8 @@ const keyLifeMs = 24 * 3600_000;
 
 /**
  * Queues a deployment, or finds that the same thing is live already. `key` (optional) makes a repeated call answer
- * what the first one made. `turns`: at the targets of this process. Throws `SLUG_IN_USE`, `SOURCE_UNAVAILABLE`, `IDEMPOTENCY_KEY_REUSED`, `REQUEST_INVALID`.
+ * what the first one made. `turns`: this process's at each target, so that whoever waits for one holds no connection.
+ * Throws `SLUG_IN_USE`, `SOURCE_UNAVAILABLE`, `IDEMPOTENCY_KEY_REUSED`, `REQUEST_INVALID`.
  */
 export async function createDeployment(
   plane: Plane,
@@ -47,7 +50,7 @@ export async function createDeployment(
   const region = regionOf(plane, request);
   const bodyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex');
   const known = key === undefined ? undefined : await findByKey(plane, account, key, bodyHash);
-  if (known) return answer(plane, known, 'created', await isLive(plane, known));
+  if (known) return answerAgain(plane, known);
 
   if (request.source.kind === 'upload' && !(await plane.sites.hasSource(account, request.source.digest))) {
     throw new SphereError(
@@ -60,24 +63,32 @@ export async function createDeployment(
   }
   const project = await ensureProject(plane, account, request, region);
   // Whoever builds it elsewhere has begun already: the place of the site is made first.
-  if (request.source.kind === 'prebuilt') await plane.sites.prepare(liveSite(project));
+  if (request.source.kind === 'prebuilt') await plane.sites.prepare(siteOn(project, targetOf(request)));
   const insert = () =>
     plane.database.transaction((trx) =>
       insertDeployment(plane, trx, account, project, request, key, bodyHash),
     );
-  const created = await turns(project.id, insert).catch(async (error: unknown) => {
+  const created = await turns(project.id, insert).catch(async (error: unknown): Promise<Created> => {
     if (error !== keyTaken || key === undefined) throw error;
     const first = await findByKey(plane, account, key, bodyHash);
     if (!first) throw error;
-    return { row: first, outcome: 'created' as const, superseded: [] };
+    return { row: first, outcome: 'created', superseded: [] };
   });
+  if (created.target && created.target.name !== LIVE) await openPreview(plane, project, created.target);
   for (const old of created.superseded) {
     await sayEnd(plane, old, 'queue', `Superseded by ${created.row.id} before it started.`);
   }
   plane.wake();
-  // What was made just now is not live yet, and what is live already is.
-  const live = created.outcome === 'already_live';
-  return answer(plane, created.row, created.outcome, live);
+  const { row, outcome, target } = created;
+  if (!target) return answerAgain(plane, row);
+  const live = outcome === 'created' ? new Map<string, string>() : await liveAlready(plane, row);
+  return answer(plane, row, outcome, { live, expiresAt: target.expires_at });
+}
+
+/** Where `row`, which is live, is so: what a preview serves may have been promoted. */
+async function liveAlready(plane: Plane, row: DeploymentRow): Promise<ReadonlyMap<string, string>> {
+  if (row.target === LIVE) return new Map([[`${row.project_id} ${LIVE}`, row.id]]);
+  return liveDeployments(plane.database.query, [row.project_id]);
 }
 
 function checkRequest(plane: Plane, request: CreateDeployment): void {
@@ -100,7 +111,10 @@ function checkRequest(plane: Plane, request: CreateDeployment): void {
   if (request.gitToken !== undefined && request.source.kind !== 'git') {
     throw new SphereError('REQUEST_INVALID', 'a Git token goes with a repository only');
   }
+  checkTarget(request.project, targetOf(request), request.expireAfterDays);
 }
+
+const targetOf = (request: CreateDeployment) => request.target ?? LIVE;
 
 /** The region that is asked for, or null where the plane chooses. Throws `REQUEST_INVALID` for one that it has not. */
 function regionOf(plane: Plane, request: CreateDeployment): string | null {
@@ -145,117 +159,24 @@ async function findByKey(plane: Plane, account: string, key: string, bodyHash: s
   return findDeployment(plane.database.query, account, known.deployment_id);
 }
 
-/** Finds or makes the project, and refuses to deploy over one that belongs to another place. */
-async function ensureProject(
-  plane: Plane,
-  account: string,
-  request: CreateDeployment,
-  region: string | null,
-): Promise<Project> {
-  const { query } = plane.database;
-  const find = () =>
-    query.selectFrom('projects').selectAll().where('slug', '=', request.project).executeTakeFirst();
-  // Somebody else may make it in the same moment.
-  const project = (await find()) ?? (await makeProject(plane, account, request, region)) ?? (await find());
-  if (!project) throw new Error(`the project ${request.project} was made and is not there`);
-  checkOrigin(project, account, request);
-  if (region !== null && region !== project.bucket_location) {
-    throw new SphereError('SLUG_IN_USE', `the site "${project.slug}" is kept in ${project.bucket_location}`, {
-      hint: `Leave --region out, or choose another slug for the site in ${region}.`,
-    });
-  }
-  if (project.removed_at !== null) await revive(plane, project);
-  const port = await plane.addresses.open(project.slug, project.port);
-  if (port !== project.port) {
-    await query.updateTable('projects').set({ port }).where('id', '=', project.id).execute();
-  }
-  return project;
-}
-
-/** Makes the project and its live target in one statement; undefined when the slug is taken by now. */
-async function makeProject(
-  plane: Plane,
-  account: string,
-  request: CreateDeployment,
-  region: string | null,
-): Promise<Project | undefined> {
-  const now = new Date(plane.now());
-  return plane.database.query
-    .with('made', (db) =>
-      db
-        .insertInto('projects')
-        .values({
-          id: newId('prj'),
-          account_id: account,
-          slug: request.project,
-          bucket_location: region ?? (plane.sites.regions[0] as string),
-          origin: request.origin,
-          port: null,
-          created_at: now,
-          updated_at: now,
-        })
-        .onConflict((conflict) => conflict.column('slug').doNothing())
-        .returningAll(),
-    )
-    .with('target', (db) =>
-      db
-        .insertInto('targets')
-        .columns(['project_id', 'name'])
-        .expression((eb) => eb.selectFrom('made').select(['made.id', eb.val(LIVE).as('name')])),
-    )
-    .selectFrom('made')
-    .selectAll()
-    .executeTakeFirst();
-}
-
-/** Takes a removed project back into use, once all that it served has been taken away. */
-async function revive(plane: Plane, project: Project): Promise<void> {
-  const { query } = plane.database;
-  const half = await query
-    .selectFrom('targets')
-    .select('name')
-    .where('project_id', '=', project.id)
-    .where((eb) => eb.or([eb('emptied_at', 'is', null), eb('emptied_at', '<', project.removed_at)]))
-    .executeTakeFirst();
-  if (half) {
-    throw new SphereError('PUBLISHING', `the site "${project.slug}" is being removed just now`, {
-      hint: `Try again in a moment; if it stays so, \`sphere rm ${project.slug}\` finishes the removal.`,
-    });
-  }
-  await query.updateTable('projects').set({ removed_at: null }).where('id', '=', project.id).execute();
-}
-
-function checkOrigin(project: Project, account: string, request: CreateDeployment): void {
-  const foreign = project.account_id !== account;
-  if (!foreign && (request.projectNamed || project.origin === request.origin)) return;
-  const from = foreign ? 'another account' : project.origin;
-  throw new SphereError(
-    'SLUG_IN_USE',
-    `the slug "${request.project}" is in use: that site is deployed from ${from}`,
-    {
-      hint: foreign
-        ? 'Choose another with --slug.'
-        : `Choose another with --slug, or replace that site on purpose with --slug ${request.project}.`,
-    },
-  );
-}
-
 async function insertDeployment(
   plane: Plane,
   trx: Transaction<Tables>,
   account: string,
-  project: Project,
+  project: ProjectRow,
   request: CreateDeployment,
   key: string | undefined,
   bodyHash: string,
 ): Promise<Created> {
+  const name = targetOf(request);
+  const now = plane.now();
   // The row lock makes everybody who asks for this target take turns: order, "already live" and supersede agree.
-  const target = await lockTarget(trx, project.id, LIVE);
+  const target = await takeTarget(trx, project, name, { expireAfterDays: request.expireAfterDays, now });
   const unfinished = await trx
     .selectFrom('deployments')
     .select(['id', 'deployment_status'])
     .where('project_id', '=', project.id)
-    .where('target', '=', LIVE)
+    .where('target', '=', name)
     .where('deployment_status', 'in', ['queued', 'building'])
     .execute();
   const fingerprint = fingerprintOf(request);
@@ -266,16 +187,17 @@ async function insertDeployment(
       .selectAll('deployments')
       .where('publications.id', '=', target.live_publication_id)
       .executeTakeFirst();
-    if (live?.fingerprint === fingerprint && live.deployment_status === 'ready')
-      return { row: live, outcome: 'already_live', superseded: [] };
+    // One that was promoted was built for its preview, not for this target.
+    const same = live?.fingerprint === fingerprint && live.target === name;
+    if (same && live.deployment_status === 'ready')
+      return { row: live, outcome: 'already_live', superseded: [], target };
   }
 
-  const now = plane.now();
   await trx
     .updateTable('targets')
     .set({ next_order: target.next_order + 1 })
     .where('project_id', '=', project.id)
-    .where('name', '=', LIVE)
+    .where('name', '=', name)
     .execute();
   // A prebuilt output is built by its caller: it is claimed as it is made.
   const prebuilt = request.source.kind === 'prebuilt';
@@ -286,11 +208,11 @@ async function insertDeployment(
       id: newId('dpl'),
       account_id: account,
       project_id: project.id,
-      target: LIVE,
+      target: name,
       project_slug: project.slug,
       bucket_location: project.bucket_location,
       git_url: request.source.kind === 'git' ? request.source.repository : null,
-      deployment_url: plane.addresses.site(liveSite(project)),
+      deployment_url: plane.addresses.site(siteOn(project, name)),
       deployment_status: prebuilt ? 'building' : 'queued',
       phase: prebuilt ? 'prepare' : 'queue',
       phases: JSON.stringify(prebuilt ? enterPhase(queued, 'prepare', now) : queued),
@@ -327,7 +249,7 @@ async function insertDeployment(
     await endDeployment(trx, old, 'cancel', { reason: 'superseded', error }, now);
     superseded.push(old);
   }
-  return { row, outcome: 'created', superseded };
+  return { row, outcome: 'created', superseded, target };
 }
 
 /** Thrown to undo what a request has written whose key another one has used at the same time. */
@@ -365,23 +287,28 @@ export async function forgetOldKeys(plane: Plane): Promise<void> {
     .execute();
 }
 
-async function isLive(plane: Plane, row: DeploymentRow): Promise<boolean> {
-  const live = await liveDeployments(plane.database.query, [row.project_id]);
-  return live.get(`${row.project_id} ${row.target}`) === row.id;
+/** What a request is answered that is sent again. */
+async function answerAgain(plane: Plane, row: DeploymentRow): Promise<CreateDeploymentAnswer> {
+  const { query } = plane.database;
+  const live = await liveDeployments(query, [row.project_id]);
+  const target = await query
+    .selectFrom('targets')
+    .select('expires_at')
+    .where('project_id', '=', row.project_id)
+    .where('name', '=', row.target)
+    .executeTakeFirst();
+  return answer(plane, row, 'created', { live, expiresAt: target?.expires_at ?? null });
 }
 
 function answer(
   plane: Plane,
   row: DeploymentRow,
   outcome: CreateDeploymentAnswer['outcome'],
-  live: boolean,
+  { live, expiresAt }: { live: ReadonlyMap<string, string>; expiresAt: Date | null },
 ): CreateDeploymentAnswer {
-  const deployment = viewDeployment(
-    plane,
-    row,
-    live ? new Map([[`${row.project_id} ${row.target}`, row.id]]) : new Map(),
-  );
-  if (outcome === 'already_live' || row.source.kind !== 'prebuilt') return { outcome, deployment };
+  const deployment = viewDeployment(plane, row, live);
+  const made = { outcome, deployment, ...(expiresAt ? { expiresAt: expiresAt.toISOString() } : {}) };
+  if (outcome === 'already_live' || row.source.kind !== 'prebuilt') return made;
   const bootstrapToken = plane.keys.bootstrapToken(row.id, row.attempt);
-  return { outcome, deployment, builder: { attempt: row.attempt, bootstrapToken } };
+  return { ...made, builder: { attempt: row.attempt, bootstrapToken } };
 }

@@ -1,8 +1,8 @@
 /** Deployments as rows: reading them, ending them, and what the API shows of them. */
-import type { Selectable, Transaction } from 'kysely';
+import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Deployment } from '../contract/api.ts';
 import { type ErrorBody, SphereError } from '../contract/errors.ts';
-import type { EndReason, Phase } from '../contract/words.ts';
+import { type EndReason, LIVE, type Phase } from '../contract/words.ts';
 import type { DeploymentTable, Tables } from './database/tables.ts';
 import { isEnded, nextStatus } from './deployment-status.ts';
 import { endPhases, phaseTimings } from './phases.ts';
@@ -22,6 +22,19 @@ export function siteOf(
     target: row.target,
   };
 }
+
+/**
+ * What the manifest of an attempt is called in the store. Each has its own: what an attempt that is over still sends must
+ * not take the place of what another one has published.
+ */
+export function manifestName({ id, attempt }: Pick<DeploymentRow, 'id' | 'attempt'>): string {
+  return attempt <= 1 ? id : `${id}-${attempt}`;
+}
+
+/** `manifestName` of a publication's deployment, in SQL. */
+export const publishedManifest = sql<string>`(
+  select case when deployments.attempt <= 1 then deployments.id else deployments.id || '-' || deployments.attempt end
+  from deployments where deployments.id = publications.deployment_id)`;
 
 /** The deployment `id` of `account`. Throws `NOT_FOUND`, also for another account's. */
 export async function findDeployment(db: Queries, account: string, id: string): Promise<DeploymentRow> {
@@ -97,7 +110,7 @@ export async function sayEnd(
   plane.wake();
 }
 
-/** The ids of what is live, of `projects` or of all. */
+/** The ids of what is live, of `projects` or of all, by `PROJECT TARGET`. A preview that has ended serves nothing. */
 export async function liveDeployments(
   db: Queries,
   projects?: readonly string[],
@@ -106,7 +119,8 @@ export async function liveDeployments(
   let query = db
     .selectFrom('targets')
     .innerJoin('publications', 'publications.id', 'targets.live_publication_id')
-    .select(['targets.project_id', 'targets.name', 'publications.deployment_id']);
+    .select(['targets.project_id', 'targets.name', 'publications.deployment_id'])
+    .where(sql<boolean>`(targets.expires_at is null or targets.expires_at > now())`);
   if (projects) query = query.where('targets.project_id', 'in', projects);
   const rows = await query.execute();
   return new Map(rows.map((row) => [`${row.project_id} ${row.name}`, row.deployment_id]));
@@ -138,6 +152,7 @@ export type ShownRow = Pick<DeploymentRow, (typeof shownColumns)[number]>;
 
 /** What the API shows of `row`. */
 export function viewDeployment(plane: Plane, row: ShownRow, live: ReadonlyMap<string, string>): Deployment {
+  const liveOn = targetsThatServe(row, live);
   return {
     id: row.id,
     project: row.project_slug,
@@ -154,12 +169,20 @@ export function viewDeployment(plane: Plane, row: ShownRow, live: ReadonlyMap<st
     attempt: row.attempt,
     url: plane.addresses.site(siteOf(row)),
     address: plane.addresses.direct(siteOf(row)),
-    live: live.get(`${row.project_id} ${row.target}`) === row.id,
+    live: liveOn.length > 0,
+    liveOn,
     figures: row.figures,
     createdAt: row.created_at.toISOString(),
     startedAt: row.started_at?.toISOString() ?? null,
     finishedAt: row.finished_at?.toISOString() ?? null,
   };
+}
+
+/** The targets of its project that serve `row` now: its own, and `live` when it was promoted. */
+function targetsThatServe(row: ShownRow, live: ReadonlyMap<string, string>): string[] {
+  return [...new Set([LIVE, row.target])].filter(
+    (target) => live.get(`${row.project_id} ${target}`) === row.id,
+  );
 }
 
 /** `row` as the API shows it, looked up whole. */

@@ -4,6 +4,7 @@ import { forgetOldKeys } from './create-deployment.ts';
 import { leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
 import type { Build, RunnerRef } from './ports.ts';
+import { removeEndedPreviews } from './remove-targets.ts';
 
 export type Duty = {
   name: string;
@@ -12,29 +13,50 @@ export type Duty = {
   run(plane: Plane): Promise<void>;
 };
 
-/** Builders that nobody waits for are looked for this often, and idempotency keys forgotten. */
+/** Builders that nobody waits for are looked for this often, previews ended, and idempotency keys forgotten. */
 export const duties: readonly Duty[] = [
   { name: 'orphans', everyMs: 60_000, run: stopOrphans },
+  { name: 'ended previews', everyMs: 60_000, run: removeEndedPreviews },
   { name: 'idempotency keys', everyMs: 3600_000, run: forgetOldKeys },
 ];
 
 /** Runs what is due and what no other process is at. */
 export async function runDuties(plane: Plane, all: readonly Duty[]): Promise<void> {
-  for (const duty of all) {
-    if (plane.ending.aborted || !(await claimDuty(plane, duty))) continue;
-    try {
-      await duty.run(plane);
-      await doneWith(plane, duty);
-    } catch (error) {
-      plane.report(`${duty.name} failed`, error);
-    }
+  // Beside each other: what ends paid tasks does not wait for a sweep.
+  await Promise.all(all.map((duty) => runDuty(plane, duty)));
+}
+
+async function runDuty(plane: Plane, duty: Duty): Promise<void> {
+  if (plane.ending.aborted || !(await claimDuty(plane, duty))) return;
+  const renewal = setInterval(() => {
+    renewDuty(plane, duty).catch((error: unknown) => plane.report(`${duty.name} could not be kept`, error));
+  }, dutyLeaseMs / 4);
+  try {
+    await duty.run(plane);
+    await doneWith(plane, duty);
+  } catch (error) {
+    plane.report(`${duty.name} failed`, error);
+  } finally {
+    clearInterval(renewal);
   }
+}
+
+/** For how long a duty is its process's without being renewed, in milliseconds. */
+const dutyLeaseMs = 120_000;
+
+async function renewDuty(plane: Plane, { name }: Duty): Promise<void> {
+  await plane.database.query
+    .updateTable('duties')
+    .set({ lease_expires_at: leaseUntil(dutyLeaseMs) })
+    .where('name', '=', name)
+    .where('lease_owner', '=', plane.id)
+    .execute();
 }
 
 async function claimDuty(plane: Plane, { name, everyMs }: Duty): Promise<boolean> {
   const lease = {
     lease_owner: plane.id,
-    lease_expires_at: leaseUntil(Math.max(plane.settings.leaseMs, 600_000)),
+    lease_expires_at: leaseUntil(dutyLeaseMs),
   };
   const claimed = await plane.database.query
     .insertInto('duties')

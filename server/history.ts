@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { DeploymentList } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
+import { type DeploymentStatus, LIVE } from '../contract/words.ts';
 import { shownColumns, viewDeployment } from './deployments.ts';
 import type { Plane } from './plane.ts';
 
@@ -11,27 +12,34 @@ export type HistoryPage = {
   limit: number;
   /** `next` of the page before. */
   before: string | undefined;
+  /** Only deployments in one of these. */
+  statuses?: readonly DeploymentStatus[] | undefined;
+  /** Only deployments of this branch. */
+  branch?: string | undefined;
 };
+
+/** The branch of a source as it is kept. The index `deployments_branch_pages` is on the very same expression. */
+export const branchOf = sql<string>`coalesce(source ->> 'branch', source #>> '{git,branch}', source ->> 'ref')`;
 
 /** Where a page ends: what the index sorts by. Several deployments may share a millisecond. */
 type Cursor = { createdAt: Date; order: number; id: string };
 
-/** Whether it is what its target serves. */
-const isLive = sql<boolean>`exists (
-  select from targets join publications on publications.id = targets.live_publication_id
-  where targets.project_id = deployments.project_id and targets.name = deployments.target
-    and publications.deployment_id = deployments.id)`;
+/** The targets that serve it: its own, and `live` when it was promoted. As `liveDeployments` has it. */
+const liveOn = sql<string[]>`array(
+  select targets.name from targets join publications on publications.id = targets.live_publication_id
+  where targets.project_id = deployments.project_id and targets.name in (deployments.target, ${LIVE})
+    and publications.deployment_id = deployments.id and (targets.expires_at is null or targets.expires_at > now()))`;
 
 /** A page of the account's deployments. Throws `REQUEST_INVALID` for a cursor that is none. */
 export async function listDeployments(
   plane: Plane,
   account: string,
-  { project, limit, before }: HistoryPage,
+  { project, limit, before, statuses, branch }: HistoryPage,
 ): Promise<DeploymentList> {
   let query = plane.database.query
     .selectFrom('deployments')
     .select(shownColumns)
-    .select(['order', isLive.as('is_live')])
+    .select(['order', liveOn.as('live_on')])
     .where('account_id', '=', account)
     .orderBy('created_at', 'desc')
     .orderBy('order', 'desc')
@@ -39,6 +47,8 @@ export async function listDeployments(
     // One more than is shown: whether there is another page.
     .limit(limit + 1);
   if (project !== undefined) query = query.where('project_id', '=', project);
+  if (statuses !== undefined) query = query.where('deployment_status', 'in', statuses);
+  if (branch !== undefined) query = query.where(branchOf, '=', branch);
   if (before !== undefined) {
     const { createdAt, order, id } = readCursor(before);
     query = query.where(
@@ -48,7 +58,7 @@ export async function listDeployments(
   const rows = await query.execute();
   const page = rows.slice(0, limit);
   const live = new Map(
-    page.filter((row) => row.is_live).map((row) => [`${row.project_id} ${row.target}`, row.id]),
+    page.flatMap((row) => row.live_on.map((target) => [`${row.project_id} ${target}`, row.id])),
   );
   const last = page.at(-1);
   return {

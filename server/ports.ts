@@ -60,7 +60,7 @@ export type Site = {
 /** One change of what a site serves. */
 export type SitePublication = {
   site: Site;
-  /** The deployment whose manifest is to be served. */
+  /** The name of the manifest that is to be served; those of other deployments below are names of manifests, too. */
   deployment: string;
   /** The publication's order on its target. */
   order: number;
@@ -116,12 +116,16 @@ export type SiteStore = {
   /** Forgets a source that is not what its digest says. */
   removeSource(account: string, digest: string): Promise<void>;
   missingBlobs(site: Site, blobs: ReadonlyMap<string, number>): Promise<string[]>;
-  putManifest(site: Site, deployment: string, manifest: Manifest): Promise<void>;
+  /** `name`: the deployment's id, with the attempt's number behind it from the second on. */
+  putManifest(site: Site, name: string, manifest: Manifest): Promise<void>;
   /** Throws when there is none. */
-  getManifest(site: Site, deployment: string): Promise<Manifest>;
+  getManifest(site: Site, name: string): Promise<Manifest>;
   /** Makes `deployment` what the site serves. */
   publish(publication: SitePublication): Promise<void>;
-  /** Makes the site serve nothing: for a first publication that failed half-way, and for a project that is removed. */
+  /**
+   * Makes the site serve nothing: for a first publication that failed half-way, and for a project or preview that is
+   * removed. Its place may go with it.
+   */
   unpublish(site: Site, was: Pick<SitePublication, 'live' | 'recent' | 'unfinished'>): Promise<void>;
 };
 

@@ -1,6 +1,6 @@
 /** Projects as the API shows them. */
 import type { Selectable } from 'kysely';
-import type { Project } from '../contract/api.ts';
+import type { Project, ProjectList } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
 import type { ProjectTable } from './database/tables.ts';
@@ -8,12 +8,17 @@ import { liveDeployments, shownColumns, viewDeployment } from './deployments.ts'
 import type { Plane } from './plane.ts';
 import type { Site } from './ports.ts';
 
-type ProjectRow = Selectable<ProjectTable>;
+export type ProjectRow = Selectable<ProjectTable>;
+
+type Place = Pick<ProjectRow, 'id' | 'slug' | 'bucket_location'>;
+
+/** The site that a target of a project serves. */
+export function siteOn(row: Place, target: string): Site {
+  return { project: row.id, slug: row.slug, region: row.bucket_location, target };
+}
 
 /** The site that a project's `live` target serves. */
-export function liveSite(row: Pick<ProjectRow, 'id' | 'slug' | 'bucket_location'>): Site {
-  return { project: row.id, slug: row.slug, region: row.bucket_location, target: LIVE };
-}
+export const liveSite = (row: Place): Site => siteOn(row, LIVE);
 
 /** The project `slug` of `account`. Throws `NOT_FOUND`, also for another account's and for one that was removed. */
 export async function findProject(
@@ -34,6 +39,27 @@ export async function findProject(
   });
 }
 
+/** The account's projects by slug, from after `after` on: `limit` of them, or all. */
+export async function listProjects(
+  plane: Plane,
+  account: string,
+  { limit, after }: { limit: number | undefined; after: string | undefined },
+): Promise<ProjectList> {
+  let query = plane.database.query
+    .selectFrom('projects')
+    .selectAll()
+    .where('account_id', '=', account)
+    .where('removed_at', 'is', null)
+    .orderBy('slug');
+  if (after !== undefined) query = query.where('slug', '>', after);
+  // One more than is shown: whether there is another page.
+  if (limit !== undefined) query = query.limit(limit + 1);
+  const rows = await query.execute();
+  const page = rows.slice(0, limit);
+  const next = page.length < rows.length ? (page.at(-1)?.slug ?? null) : null;
+  return { projects: await showProjects(plane, page), next };
+}
+
 /** `rows` with what is live of each, in two queries. */
 export async function showProjects(plane: Plane, rows: readonly ProjectRow[]): Promise<Project[]> {
   const { query } = plane.database;
@@ -41,7 +67,7 @@ export async function showProjects(plane: Plane, rows: readonly ProjectRow[]): P
     query,
     rows.map((row) => row.id),
   );
-  const ids = [...live.values()];
+  const ids = rows.flatMap((row) => live.get(`${row.id} ${LIVE}`) ?? []);
   const deployments =
     ids.length === 0
       ? []

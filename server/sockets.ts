@@ -35,6 +35,9 @@ export function attachSockets(
     // Log text goes over loopback or through a proxy that compresses; here it would cost the CPU of the build.
     perMessageDeflate: false,
     maxHttpBufferSize: 64 * 1024,
+    // A replica that stands still is left for another one after 25 s at the latest.
+    pingInterval: 10_000,
+    pingTimeout: 15_000,
     allowRequest: (request, decide) => decide(null, isApi(request)),
   });
   io.use(async (socket, next) => {

@@ -24,13 +24,13 @@ const watched = ['id', 'attempt', 'phase', 'phases', 'runner', 'builder_token_ha
 type WatchedRow = Pick<DeploymentRow, (typeof watched)[number]>;
 
 /** What this process is responsible for and what is building. */
-function readWatched(plane: Plane): Promise<WatchedRow[]> {
-  return plane.database.query
+function readWatched(plane: Plane, id?: string): Promise<WatchedRow[]> {
+  const query = plane.database.query
     .selectFrom('deployments')
     .select(watched)
     .where('deployment_status', '=', 'building')
-    .where('lease_owner', '=', plane.id)
-    .execute();
+    .where('lease_owner', '=', plane.id);
+  return (id === undefined ? query : query.where('id', '=', id)).execute();
 }
 
 export type BuilderWatch = {
@@ -47,7 +47,8 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
   /** How long the attempt has taken. A machine that sleeps takes its own builders with it, and no others. */
   function attemptMs(row: WatchedRow): number {
     if (!plane.settings.exclusive) {
-      const claimed = row.phases.findLast((record) => record.phase === 'prepare')?.startedAt;
+      // The claim ended the queue, which no builder can enter again.
+      const claimed = row.phases.findLast((record) => record.phase === 'queue')?.endedAt;
       return plane.now() - (claimed ?? plane.now());
     }
     const key = keyOf(row);
@@ -56,8 +57,8 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
     return performance.now() - since;
   }
 
-  async function judge(row: WatchedRow, state: BuilderState | undefined): Promise<void> {
-    const outcome = judgeBuilder(
+  const verdictOn = (row: WatchedRow, state: BuilderState | undefined) =>
+    judgeBuilder(
       {
         phase: row.phase,
         registered: row.builder_token_hash !== null,
@@ -67,9 +68,15 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
       },
       plane.settings,
     );
-    if (outcome.verdict === 'wait') return;
+
+  async function judge(seen: WatchedRow, state: BuilderState | undefined): Promise<void> {
+    if (verdictOn(seen, state).verdict === 'wait') return;
+    // This process may have stood still since it read the row, and another one have looked after the builder.
+    const row = (await readWatched(plane, seen.id)).find((fresh) => fresh.attempt === seen.attempt);
+    const outcome = row && verdictOn(row, state);
+    if (!row || !outcome || outcome.verdict === 'wait') return;
     if (row.runner && state?.state !== 'ended') await plane.builds.stop(row.runner);
-    const attempt = { deployment: row.id, attempt: row.attempt };
+    const attempt = { deployment: row.id, attempt: row.attempt, heldBy: plane.id };
     if (outcome.verdict === 'fail') await failAttempt(plane, attempt, outcome.reason, outcome.error);
     else await loseAttempt(plane, attempt, outcome.reason, outcome.error);
   }

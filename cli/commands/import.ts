@@ -2,17 +2,14 @@
 import type { CommandFile } from '../command.ts';
 
 export const command: CommandFile = {
+  examples: [
+    ['sphere import --print', 'look first'],
+    ['sphere import', 'write sphere.json'],
+  ],
+  notes: `Reads vercel.json, netlify.toml, _redirects and _headers (also in public/ and static/), and says of every line
+whether it carries over, and why not where it does not. A sphere.json that is there stays without --yes.`,
   define(command) {
-    command.option('--print', 'print the sphere.json instead of writing it').addHelpText(
-      'after',
-      `
-Reads vercel.json, netlify.toml, _redirects and _headers (also in public/ and static/), says of every
-line whether it carries over, and why not where it does not. A sphere.json that is there stays unless --yes is given.
-
-Examples:
-  $ sphere import --print                  look first
-  $ sphere import`,
-    );
+    command.option('--print', 'print the sphere.json instead of writing it');
   },
   async run(context, _args, options: { print?: true }) {
     const { existsSync, writeFileSync } = await import('node:fs');

@@ -12,8 +12,13 @@ const withAccount = (command: Command) =>
   command.option('--account <name>', 'the account that it belongs to');
 
 export const command: CommandFile = {
+  examples: [
+    ['sphere token create --account acme --name ci --expires 90', 'the token, on stdout, this once'],
+    ['sphere token ls --account acme', 'which there are, and when each was used'],
+  ],
+  notes: 'SPHERE_URL names the plane, and SPHERE_TOKEN is its admin token; or sign in with that.',
   define(command) {
-    command.addHelpText('after', '\nSPHERE_URL names the plane, and SPHERE_TOKEN is its admin token.');
+    command;
   },
   async run() {
     throw new SphereError('USAGE', '`sphere token` needs to know what to do.', {
@@ -105,21 +110,25 @@ async function remove(context: Context, [id = '']: string[], options: AccountOpt
 }
 
 /** Calls a hosted plane, and says which token it takes where the one that there is does not do. */
-async function asAdmin<T>({ environment }: Context, call: (api: Api) => Promise<T>): Promise<T> {
-  const [{ choosePlane }, { createApi }] = await Promise.all([import('../plane.ts'), import('../api.ts')]);
-  const choice = choosePlane(environment, false);
+async function asAdmin<T>(context: Context, call: (api: Api) => Promise<T>): Promise<T> {
+  const [{ choosePlane }, { createApi }] = await Promise.all([
+    import('../plane-choice.ts'),
+    import('../api.ts'),
+  ]);
+  const choice = choosePlane(context);
   if (choice.kind !== 'hosted') {
-    throw new SphereError('USAGE', 'Accounts and tokens are for hosted planes, and SPHERE_URL names none.', {
-      hint: 'Set SPHERE_URL to the address of the plane and SPHERE_TOKEN to its admin token.',
+    throw new SphereError('USAGE', 'Accounts and tokens are for hosted planes, and no such plane is named.', {
+      hint: 'Set SPHERE_URL to the address of the plane and SPHERE_TOKEN to its admin token, or sign in with it: `sphere login`.',
     });
   }
-  const api = createApi(choice.address);
+  const { url, token } = choice.address;
+  const api = createApi({ url, token });
   try {
     return await call(api);
   } catch (error) {
     if (!(error instanceof SphereError) || error.code !== 'NOT_SIGNED_IN') throw error;
-    throw new SphereError(error.code, `The plane refuses SPHERE_TOKEN: ${error.message}.`, {
-      hint: 'Set SPHERE_TOKEN to the admin token of the plane: its SPHERE_ADMIN_TOKEN, or what its first start printed.',
+    throw new SphereError(error.code, `The plane refuses ${tokenName(choice.tokenFrom)}: ${error.message}.`, {
+      hint: 'It takes the admin token of the plane, in SPHERE_TOKEN: its SPHERE_ADMIN_TOKEN, or what its first start printed.',
       requestId: error.requestId,
       cause: error,
     });
@@ -146,3 +155,5 @@ function readDays(text: string): number {
 
 /** The day of an instant, as `2026-03-01`. */
 const day = (iso: string) => iso.slice(0, 10);
+
+const tokenName = (from: string) => (from === 'sphere login' ? 'the token of your sign-in' : from);

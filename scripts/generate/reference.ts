@@ -59,11 +59,11 @@ function keyTable(schema: Property): string {
   return table(['key', 'type', 'meaning'], rows);
 }
 
-/** A table for each object, such as `limits`, and each list of objects, such as `redirects`. */
+/** A table for each list of objects, such as `redirects`, and each object, such as `previews`. */
 function nested(schema: Property): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
-    const object = property.items ?? property;
-    return object.properties ? [`### ${key}`, keyTable(object)] : [];
+    const inner = property.items ?? property;
+    return inner.properties ? [`### ${key}`, keyTable(inner)] : [];
   });
 }
 

@@ -213,10 +213,39 @@ const indexes: Migration = {
   },
 };
 
+/** Previews: they end by themselves, and have a port of their own on embedded planes. */
+const previews: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema
+      .alterTable('targets')
+      .addColumn('port', 'integer')
+      .addColumn('expires_at', 'timestamptz')
+      .addColumn('removed_at', 'timestamptz')
+      .execute();
+    await sql`create index targets_expiring on targets (expires_at) where expires_at is not null`.execute(db);
+    await sql`create index targets_removed on targets (removed_at) where removed_at is not null`.execute(db);
+  },
+};
+
+/** Pages of history by branch and by status. Adds, and changes nothing that the versions before read. */
+const filters: Migration = {
+  async up(db: Kysely<unknown>) {
+    const page = sql`created_at desc, "order" desc, id desc`;
+    await sql`create index deployments_branch_pages on deployments
+      (project_id, (coalesce(source ->> 'branch', source #>> '{git,branch}', source ->> 'ref')), ${page})`.execute(
+      db,
+    );
+    await sql`create index deployments_status_pages on deployments
+      (project_id, deployment_status, ${page})`.execute(db);
+  },
+};
+
 const migrations: Record<string, Migration> = {
   '0001-initial': initial,
   '0002-hosted': hosted,
   '0003-indexes': indexes,
+  '0004-previews': previews,
+  '0005-history-filters': filters,
 };
 const provider: MigrationProvider = { getMigrations: async () => migrations };
 

@@ -1,7 +1,13 @@
 /** Sources and deployments, for accounts. */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createDeploymentSchema, idempotencyHeader, sourceRequestSchema } from '../../contract/api.ts';
+import type { Request } from 'express';
+import {
+  createDeploymentSchema,
+  idempotencyHeader,
+  redeploySchema,
+  sourceRequestSchema,
+} from '../../contract/api.ts';
 import { SphereError } from '../../contract/errors.ts';
 import { decodeLines, type LogBatch } from '../../contract/logs.ts';
 import { sha256Pattern } from '../../contract/manifest.ts';
@@ -14,8 +20,10 @@ import { followLog } from '../follow.ts';
 import { listDeployments } from '../history.ts';
 import type { Plane } from '../plane.ts';
 import { findProject } from '../projects.ts';
+import { redeploy } from '../redeploy.ts';
 import { createTurns } from '../turns.ts';
 import { parse, type RouteContext, type RouteTable } from './mount.ts';
+import { oneText, pageSize, statusesOf } from './query.ts';
 import { throughPlane } from './transfers.ts';
 
 const maxSourceBytes = 2 * 1024 ** 3;
@@ -56,28 +64,23 @@ export function deploymentRoutes(plane: Plane): RouteTable {
     },
     createDeployment: {
       async answer({ request, response, account }) {
-        const key = request.headers[idempotencyHeader];
-        if (typeof key === 'string' && !/^[\x21-\x7e]{1,200}$/.test(key)) {
-          throw new SphereError('REQUEST_INVALID', 'an Idempotency-Key has 1 to 200 printable characters');
-        }
         const body = parse(createDeploymentSchema, request.body);
-        const answer = await createDeployment(plane, account(), body, key as string | undefined, turns);
+        const answer = await createDeployment(plane, account(), body, idempotencyKey(request), turns);
         response.status(answer.outcome === 'created' ? 201 : 200).json(answer);
         return undefined;
       },
     },
     listDeployments: {
       async answer({ request, account }) {
-        const { project, limit, before } = request.query;
-        const most = limit === undefined ? 20 : Number(limit);
-        if (!Number.isInteger(most) || most < 1 || most > 100) {
-          throw new SphereError('REQUEST_INVALID', '"limit" takes a whole number from 1 to 100');
-        }
-        if (before !== undefined && typeof before !== 'string') {
-          throw new SphereError('REQUEST_INVALID', '"before" takes the "next" of an earlier answer');
-        }
+        const { project, limit, before, status, branch } = request.query;
         const of = typeof project === 'string' ? await findProject(plane, account(), project) : undefined;
-        return listDeployments(plane, account(), { project: of?.id, limit: most, before });
+        return listDeployments(plane, account(), {
+          project: of?.id,
+          limit: limit === undefined ? 20 : pageSize(limit),
+          before: oneText('before', before),
+          statuses: statusesOf(status),
+          branch: oneText('branch', branch),
+        });
       },
     },
     getDeployment: {
@@ -90,8 +93,30 @@ export function deploymentRoutes(plane: Plane): RouteTable {
         return showDeployment(plane, await cancelDeployment(plane, account(), parameter('id')));
       },
     },
+    redeploy: {
+      async answer({ request, response, account, parameter }) {
+        const body = parse(redeploySchema, request.body);
+        const answer = await redeploy(
+          plane,
+          account(),
+          parameter('id'),
+          body,
+          idempotencyKey(request),
+          turns,
+        );
+        response.status(201).json(answer);
+        return undefined;
+      },
+    },
     deploymentLogs: { answer: (context) => streamLogs(plane, context) },
   };
+}
+
+function idempotencyKey(request: Request): string | undefined {
+  const key = request.headers[idempotencyHeader];
+  if (key === undefined) return undefined;
+  if (typeof key === 'string' && /^[\x21-\x7e]{1,200}$/.test(key)) return key;
+  throw new SphereError('REQUEST_INVALID', 'an Idempotency-Key has 1 to 200 printable characters');
 }
 
 /** The log as NDJSON objects: `?after=` a seq, `?follow=1` until the end. */

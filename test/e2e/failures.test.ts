@@ -321,6 +321,8 @@ function createOldPlane() {
     request.resume();
     if (request.url === '/v1/health') answer(200, { status: 'ok', version: '0.0.9' });
     else if (request.url === '/v1/sources') answer(200, { digest: 'x' });
+    else if (request.url !== '/v1/deployments')
+      answer(404, { error: { code: 'NOT_FOUND', message: 'no such route' } });
     else answer(400, { error: { code: 'REQUEST_INVALID', message: 'source.ci: is not a known key' } });
   });
 }

@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { packageRoot } from '../../files/package-root.ts';
 import { createProcessLauncher } from '../peers/ecs/launchers.ts';
 import { startEcs } from '../peers/ecs.ts';
@@ -89,6 +90,20 @@ export async function startHostedPlane(settings: Record<string, string> = {}) {
     nginx,
     replicas,
     environment,
+    /** When the lease on the newest deployment of `slug` runs out, in milliseconds since 1970. */
+    async leasedUntil(slug: string): Promise<number> {
+      const client = new pg.Client({ connectionString: environment.DATABASE_URL });
+      await client.connect();
+      try {
+        const { rows } = await client.query<{ lease_expires_at: Date | null }>(
+          'select lease_expires_at from deployments where project_slug = $1 order by created_at desc limit 1',
+          [slug],
+        );
+        return rows[0]?.lease_expires_at?.getTime() ?? 0;
+      } finally {
+        await client.end();
+      }
+    },
     asAdmin,
     newToken,
     environmentOf,

@@ -46,9 +46,9 @@ type Caller = { token: () => string | undefined; opens: readonly Principal[] };
 const callers: Record<string, Caller> = {
   nobody: { token: () => undefined, opens: [] },
   'a made-up token': { token: () => `sph_${'0'.repeat(64)}`, opens: [] },
-  'an account': { token: () => team, opens: ['account'] },
-  'another account': { token: () => others, opens: ['account'] },
-  'the admin': { token: () => plane.adminToken, opens: ['admin'] },
+  'an account': { token: () => team, opens: ['account', 'holder'] },
+  'another account': { token: () => others, opens: ['account', 'holder'] },
+  'the admin': { token: () => plane.adminToken, opens: ['admin', 'holder'] },
   'the builder of this attempt': { token: () => own.token, opens: ['builder'] },
   'the builder of another deployment': { token: () => foreign.token, opens: [] },
   "the attempt's bootstrap token": { token: () => own.bootstrap, opens: ['bootstrap'] },
@@ -57,7 +57,14 @@ const callers: Record<string, Caller> = {
 
 // It would end the replica that the next test asks.
 const names = (Object.keys(routes) as RouteName[]).filter((name) => name !== 'stopPlane');
-const fill = { digest: 'a'.repeat(64), blob: 'b'.repeat(64), account: 'none', attempt: 1 };
+const fill = { digest: 'a'.repeat(64), blob: 'b'.repeat(64), account: 'none', name: 'none', attempt: 1 };
+
+/** Bodies that are right, so that what is looked at is whose object it is. */
+const bodies: Partial<Record<RouteName, unknown>> = {
+  rollback: {},
+  promote: { target: 'none' },
+  redeploy: { noCache: false },
+};
 
 describe.each(Object.keys(callers))('%s', (caller) => {
   test.each(names)('on %s', async (name) => {
@@ -67,13 +74,24 @@ describe.each(Object.keys(callers))('%s', (caller) => {
     const object =
       caller === 'an account' ? { id: 'dpl_none', slug: 'none' } : { id: own.id, slug: 'own-site' };
     const path = routePath(name, { ...fill, ...object, deployment: own.id });
-    const body = method === 'get' ? undefined : name === 'rollback' ? {} : { not: 'what the route takes' };
+    const body = method === 'get' ? undefined : (bodies[name] ?? { not: 'what the route takes' });
     const answer = await plane.call<unknown>(1, token() ?? '', method.toUpperCase(), path, body);
     const refused = answer.status === 401 || answer.status === 403;
     expect([name, refused]).toEqual([name, principal !== 'nobody' && !opens.includes(principal)]);
     expect(answer.status).toBeLessThan(500);
     const namesAnObject = /:id|:slug/.test(routes[name].path) && principal === 'account';
     if (caller === 'another account' && namesAnObject) expect([name, answer.status]).toEqual([name, 404]);
+  });
+});
+
+test.each([
+  ['an account', { account: 'team', admin: false, token: { name: 'test', expiresAt: null } }],
+  ['the admin', { account: null, admin: true, token: { name: 'admin', expiresAt: null } }],
+])('%s is told who it is', async (caller, answer) => {
+  const token = callers[caller]?.token() ?? '';
+  expect(await plane.call<unknown>(0, token, 'GET', '/v1/whoami')).toMatchObject({
+    status: 200,
+    body: answer,
   });
 });
 

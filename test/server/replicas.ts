@@ -12,6 +12,7 @@ import { createDiskSiteStore } from '../../server/adapters/disk-site-store.ts';
 import type { Database } from '../../server/database/database.ts';
 import { duties } from '../../server/duties.ts';
 import { createKeys } from '../../server/keys.ts';
+import type { SiteStore } from '../../server/ports.ts';
 import { openReplica } from '../../server/replica.ts';
 import { createPaperRunner, playBuilder, request } from './plane.ts';
 
@@ -22,6 +23,8 @@ export type ReplicasOptions = {
   maxBuilds?: number;
   maxBuildsPerAccount?: number;
   leaseMs?: number;
+  /** What the replicas use in place of the store on disk. */
+  sites?: (store: SiteStore) => SiteStore;
 };
 
 /** A port that nothing listens on. */
@@ -39,7 +42,8 @@ export async function startReplicas(database: Database, options: ReplicasOptions
   const directory = await mkdtemp(join(tmpdir(), 'sphere-replicas-'));
   const runner = createPaperRunner({ startsOnce: true });
   const logs = createDiskLogStore(join(directory, 'logs'), { maxBytes: 10_000_000 });
-  const sites = createDiskSiteStore(join(directory, 'sites'));
+  const { sites: wrap = (store) => store } = options;
+  const sites = wrap(createDiskSiteStore(join(directory, 'sites')));
   const keys = createKeys(Buffer.alloc(32, 7));
   const clock = { database, now: Date.now };
   await ensureAdminToken(clock, 'admin-'.repeat(6));
@@ -54,7 +58,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
         sites: { ...sites, regions: ['eu-central-1', 'us-east-1'] },
         builds: runner.builds,
         keys,
-        addresses: { site: address, direct: address, open: async () => null },
+        addresses: { site: address, direct: address, open: async () => null, close: async () => {} },
         settings: {
           maxBuilds: options.maxBuilds ?? 10,
           maxBuildsPerAccount: options.maxBuildsPerAccount ?? 10,
