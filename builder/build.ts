@@ -11,6 +11,7 @@ import { failureOf } from './command/ending.ts';
 import { commandEnvironment, toolEnvironment } from './command/environment.ts';
 import { type CommandSteps, openSteps } from './command/steps.ts';
 import { type BuildContext, enterPhase, warn } from './context.ts';
+import { askIgnoreCommand } from './ignore.ts';
 import { type Installation, installPackages } from './install.ts';
 import { type Isolation, isolate } from './isolation/isolate.ts';
 import { limitBuild } from './limits.ts';
@@ -27,34 +28,40 @@ import { chooseTools, type Tools } from './tools/choose-tools.ts';
 import { since } from './wording.ts';
 
 type Built = Extract<BuildResult, { outcome: 'built' }>;
+type Ignored = Extract<BuildResult, { outcome: 'ignored' }>;
 
-/** Resolves when every blob is with the plane. Throws SphereError for what a person can act on. */
-export async function build(context: BuildContext): Promise<Built> {
+/** Resolves when every blob is with the plane, or nothing is to be built. Throws SphereError for what a person can act on. */
+export async function build(context: BuildContext): Promise<Built | Ignored> {
   const { source } = context.spec;
   if (source.kind === 'prebuilt') return publishPrebuilt(context);
 
   const directory = await bringSource(context, source);
-  const { plan, serving } = await planSource(context, directory);
+  const { plan, serving, ignoreCommand } = await planSource(context, directory);
   const before = lookBefore(plan, directory);
-  sayEnvironment(context);
-  const tools = await prepareTools(context, plan);
-  const { buildUser, workDirectory, machine } = context.config;
-  if (buildUser !== null) {
-    const { signal } = context;
-    const environment = toolEnvironment(machine);
-    await handOver(buildUser, { source: directory, workDirectory }, { environment, signal });
-  }
-  const isolation = runsCommands(plan)
-    ? await isolate(context, directory, plan.packageManager?.name ?? null)
-    : null;
+  await giveToBuildUser(context, directory);
+  const isolation =
+    ignoreCommand !== null || runsCommands(plan)
+      ? await isolate(context, directory, plan.packageManager?.name ?? null)
+      : null;
   const end = await limitBuild(context);
   try {
+    if (ignoreCommand !== null) {
+      const ignored = await askWhetherToBuild(context, plan, {
+        source: directory,
+        command: ignoreCommand,
+        isolation,
+        signal: end.signal,
+      });
+      if (ignored !== null) return ignored;
+    }
+    sayEnvironment(context);
+    const tools = await prepareTools(context, plan);
     const open = (chosen: Tools) =>
       openSteps({
         ...context,
         signal: end.signal,
         source: directory,
-        user: buildUser,
+        user: context.config.buildUser,
         wrapper: isolation?.wrapper ?? null,
         environment: environmentOf(context, isolation, plan, chosen, directory),
       });
@@ -95,6 +102,24 @@ async function collect(
     serving: { ...plan.serving, ...serving },
     owner: context.config.buildUser?.uid ?? null,
   });
+}
+
+/** From here on commands of the source run, as a user of their own where there is one. */
+async function giveToBuildUser({ config, signal }: BuildContext, source: string): Promise<void> {
+  const { buildUser, workDirectory, machine } = config;
+  if (buildUser === null) return;
+  await handOver(buildUser, { source, workDirectory }, { environment: toolEnvironment(machine), signal });
+}
+
+async function askWhetherToBuild(
+  context: BuildContext,
+  plan: BuildPlan,
+  question: { source: string; command: string; isolation: Isolation | null; signal: AbortSignal },
+): Promise<Ignored | null> {
+  // From here on the plane gives out no Git credential.
+  await enterPhase(context, 'install', plan.detections);
+  const { rootDirectory } = plan;
+  return askIgnoreCommand(context, { ...question, rootDirectory, sphere: sphereNames(context) });
 }
 
 /** Installs, with another Node where a package insists on one, and returns what the build is to run in. */
@@ -144,7 +169,7 @@ async function publishPrebuilt(context: BuildContext): Promise<Built> {
 async function planSource(
   context: BuildContext,
   directory: string,
-): Promise<{ plan: BuildPlan; serving: Serving }> {
+): Promise<{ plan: BuildPlan; serving: Serving; ignoreCommand: string | null }> {
   const { spec, log, running } = context;
   const files = sourceFilesAt(directory);
   const settings = await readSettings(files, spec.build);
@@ -152,7 +177,7 @@ async function planSource(
   const plan = await planBuild(files, settings.build, { nodeVersion: running.version });
   for (const { what, value, why } of plan.detections) log.say(`${what}: ${value} (${why})`);
   for (const warning of plan.warnings) warn(context, warning);
-  return { plan, serving: settings.serving };
+  return { plan, serving: settings.serving, ignoreCommand: settings.build.ignoreCommand ?? null };
 }
 
 async function prepareTools(context: BuildContext, plan: BuildPlan): Promise<Tools> {
@@ -180,13 +205,13 @@ function sayEnvironment({ spec, log }: BuildContext): void {
 }
 
 function environmentOf(
-  { spec, config }: BuildContext,
+  context: BuildContext,
   isolation: Isolation | null,
   plan: BuildPlan,
   tools: Tools,
   directory: string,
 ) {
-  const git = spec.source.kind === 'git' ? spec.source : spec.source.git;
+  const { spec, config } = context;
   const directories = new Set([
     plan.rootDirectory,
     plan.build?.directory ?? '.',
@@ -199,15 +224,21 @@ function environmentOf(
     ],
     derived: { ...plan.environment, ...isolation?.environment },
     given: Object.fromEntries((spec.environment ?? []).map(({ name, value }) => [name, value])),
-    sphere: {
-      CI: '1',
-      SPHERE: '1',
-      SPHERE_SITE_URL: spec.siteUrl,
-      SPHERE_TARGET: spec.target,
-      ...(git?.commit === undefined ? {} : { SPHERE_COMMIT: git.commit }),
-      ...(git?.branch === undefined ? {} : { SPHERE_BRANCH: git.branch }),
-    },
+    sphere: sphereNames(context),
   });
+}
+
+/** What Sphere tells every command. */
+function sphereNames({ spec }: BuildContext) {
+  const git = spec.source.kind === 'git' ? spec.source : spec.source.git;
+  return {
+    CI: '1',
+    SPHERE: '1',
+    SPHERE_SITE_URL: spec.siteUrl,
+    SPHERE_TARGET: spec.target,
+    ...(git?.commit === undefined ? {} : { SPHERE_COMMIT: git.commit }),
+    ...(git?.branch === undefined ? {} : { SPHERE_BRANCH: git.branch }),
+  };
 }
 
 async function runBuild(

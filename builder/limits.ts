@@ -33,13 +33,15 @@ export async function limitBuild(context: BuildContext): Promise<BuildLimits> {
 /** One limit for install and build together, from the start of the first. */
 function limitTime({ spec, signal }: BuildContext): { signal: AbortSignal; clear: () => void } {
   const limit = new AbortController();
+  const own = spec.build.limits?.minutes;
+  const raise = own === undefined ? '' : ' "limits" in sphere.json can be raised.';
   const timer = setTimeout(() => {
     limit.abort(
       new SphereError(
         'BUILD_TIMED_OUT',
         `Install and build took longer than ${duration(spec.timeLimitMs)}, and were stopped.`,
         {
-          hint: 'Look in the log for what it was doing. A command that watches for changes never ends.',
+          hint: `Look in the log for what it was doing. A command that watches for changes never ends.${raise}`,
         },
       ),
     );

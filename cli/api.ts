@@ -46,6 +46,7 @@ import type {
 import type { EnvironmentScope } from '../contract/environment-values.ts';
 import { type ErrorBody, errorCodes, SphereError } from '../contract/errors.ts';
 import { type RouteName, routePath, routes } from '../contract/routes.ts';
+import { version } from '../contract/version.ts';
 import { createHttpClient, type HttpClient, readText } from './http.ts';
 
 /** Where a plane answers. */
@@ -147,7 +148,13 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
     offerSource: (source) => json('offerSource', { body: source, repeatable: true }),
     uploadSource: (upload, open, bytes) => uploadSource(client, plane, upload, open, bytes),
     createDeployment: (body) =>
-      json('createDeployment', { body, repeatable: true, headers: { [keyHeader]: randomUUID() } }),
+      json<CreateDeploymentAnswer>('createDeployment', {
+        body,
+        repeatable: true,
+        headers: { [keyHeader]: randomUUID() },
+      }).catch((error) =>
+        explainSkew(error, () => json<Health>('health', { repeatable: false, timeoutMs: 2_000 })),
+      ),
     getDeployment: (id) => json('getDeployment', { parameters: { id }, repeatable: true }),
     redeploy: (id, body) =>
       json('redeploy', {
@@ -206,6 +213,17 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
     removeToken: (account, id) => json('removeToken', { parameters: { account, id }, repeatable: false }),
     close: () => client.close(),
   };
+}
+
+/** A plane of another version may not know what we ask for: then that is worth more than what exactly it did not know. */
+async function explainSkew(error: unknown, askHealth: () => Promise<Health>): Promise<never> {
+  if (!(error instanceof SphereError) || error.code !== 'REQUEST_INVALID') throw error;
+  const health = await askHealth().catch(() => null);
+  if (health === null || health.version === version) throw error;
+  throw new SphereError('VERSION_MISMATCH', error.message, {
+    hint: `The control plane is Sphere ${health.version}, this command is ${version}: use the version of the plane.`,
+    cause: error,
+  });
 }
 
 const asIs = async (answer: IncomingMessage): Promise<Readable> => answer;

@@ -21,6 +21,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/init.ts'),
   },
   {
+    name: 'import',
+    summary: 'make a sphere.json of the settings of other tools',
+    group: deploying,
+    load: () => import('./commands/import.ts'),
+  },
+  {
     name: 'cancel',
     summary: 'cancel a deployment that has not ended',
     group: deploying,

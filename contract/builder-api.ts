@@ -98,6 +98,8 @@ export const resultSchema = z.discriminatedUnion('outcome', [
     uploadedBytes: z.number().int().nonnegative(),
     warnings: z.array(z.string().max(1000)).max(50),
   }),
+  /** The source's own `ignoreCommand` has said that there is nothing to build. */
+  z.strictObject({ outcome: z.literal('ignored'), message: z.string().max(1000) }),
   z.strictObject({
     outcome: z.literal('failed'),
     reason: z.enum(builderReasons),

@@ -110,8 +110,13 @@ async function specOf(plane: Plane, row: DeploymentRow): Promise<BuildSpec> {
     ...(row.isolation === null ? {} : { isolation: row.isolation }),
     hasCredential: row.git_token !== null,
     allowLocalRepository: plane.settings.allowLocalRepository,
-    timeLimitMs: plane.settings.timeLimitMs,
+    timeLimitMs: timeLimitOf(plane, row),
   };
+}
+
+/** The plane's own limit, or a shorter one that was asked for. */
+function timeLimitOf({ settings }: Plane, { build }: DeploymentRow): number {
+  return Math.min(settings.timeLimitMs, (build.limits?.minutes ?? Number.POSITIVE_INFINITY) * 60_000);
 }
 
 /** Where the builder gets an uploaded source. */
@@ -179,6 +184,15 @@ export async function failAttempt(
     return row;
   });
   await sayEnd(plane, row, row.phase ?? 'prepare', `Failed: ${error.message}`);
+}
+
+/** The source itself has said that there is nothing to build: what is live stays. */
+export async function ignoreAttempt(plane: Plane, attempt: Attempt, message: string): Promise<void> {
+  const row = await onAttempt(plane, attempt, async (trx, row) => {
+    await endDeployment(trx, row, 'cancel', { reason: 'ignored', error: null }, plane.now());
+    return row;
+  });
+  await sayEnd(plane, row, row.phase ?? 'prepare', `Ignored: ${message}`);
 }
 
 /** The attempt was lost for a reason that is not the user's: once more, or the end. */

@@ -95,6 +95,17 @@ async function liveAlready(plane: Plane, row: DeploymentRow): Promise<ReadonlyMa
 }
 
 function checkRequest(plane: Plane, request: CreateDeployment): void {
+  const most = Math.floor(plane.settings.timeLimitMs / 60_000);
+  const minutes = request.build.limits?.minutes;
+  if (minutes !== undefined && minutes > most) {
+    throw new SphereError(
+      'REQUEST_INVALID',
+      `this plane builds for at most ${most} minutes, not ${minutes}`,
+      {
+        hint: `Set "limits": { "minutes": ${most} } in sphere.json, or leave it out.`,
+      },
+    );
+  }
   if (reservedSlugs.includes(request.project)) {
     throw new SphereError('REQUEST_INVALID', `the slug "${request.project}" is reserved`, {
       hint: 'Choose another with --slug.',
@@ -136,8 +147,10 @@ export function fingerprintOf(request: CreateDeployment, environment: string | n
     source.kind === 'prebuilt' || (environment === null && request.environment === undefined)
       ? []
       : [environment, request.environment ?? {}];
+  // Whether and how long it may be built changes nothing of what comes out.
+  const { ignoreCommand: _ignoreCommand, limits: _limits, ...build } = request.build;
   const content = source.kind === 'git' ? [source.repository, source.commit] : [source.kind, source.digest];
-  const settings = Object.entries(request.build).sort(([a], [b]) => (a < b ? -1 : 1));
+  const settings = Object.entries(build).sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256')
     .update(JSON.stringify([content, settings, request.serving ?? null, ...values]))
     .digest('hex');

@@ -26,6 +26,16 @@ const known: readonly Known[] = [
     hint: outOfStep('bun.lock', 'bun install'),
   },
   {
+    sign: /\bENOSPC\b|No space left on device/i,
+    hint: () =>
+      'The machine that builds has no space left. On your own machine `sphere prune` frees what nothing needs; on a hosted plane build tasks can be given a larger disk.',
+  },
+  {
+    sign: /(?:npm (?:error|ERR!) code |ERR_PNPM_META_FETCH_FAIL.*)(?:ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)/,
+    hint: () =>
+      'The package registry could not be reached from where it is built. Check the network and the registry in .npmrc, then deploy again.',
+  },
+  {
     sign: /npm (?:error|ERR!) code ERESOLVE/,
     hint: () =>
       'Two packages need different versions of a third. Change a version in package.json, or put `legacy-peer-deps=true` into .npmrc to install them all the same.',

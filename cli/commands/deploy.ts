@@ -21,6 +21,7 @@ in sphere.json, other branches become previews unless --prod is given.`,
       .argument('[dir]', 'the directory to deploy; default: this one')
       .optionsGroup('Source:')
       .option('--repo <url>', 'deploy a Git repository instead of the directory')
+      .option('--no-repo', 'deploy the directory, whatever names a repository')
       .option('--ref <ref>', 'its branch, tag or commit')
       .option('--prebuilt <dir>', 'publish a directory as it is, build nothing')
       .optionsGroup('Project:')

@@ -122,6 +122,51 @@ describe('a build', () => {
     });
   });
 
+  test('is left out when the ignore command of the source says so, before anything is installed', async () => {
+    const { directory } = repository({ 'index.html': 'one', 'docs/a.md': 'a' });
+    const commit = commitFiles(directory, {
+      'docs/a.md': 'b',
+      'package.json': '{"scripts":{"build":"touch built"},"dependencies":{"no-such-package":"1.0.0"}}',
+      'sphere.json': JSON.stringify({ ignoreCommand: 'git diff --quiet HEAD^ HEAD -- index.html' }),
+    });
+    const plane = await openPlane({ spec: { source: { kind: 'git', repository: directory, commit } } });
+    expect((await start(plane).ended).exitCode).toBe(0);
+    expect(plane.result).toEqual({
+      outcome: 'ignored',
+      message:
+        'The ignore command `git diff --quiet HEAD^ HEAD -- index.html` ended with exit code 0: nothing is built.',
+    });
+    expect(plane.phases.map(({ phase }) => phase)).toEqual(['prepare', 'clone', 'install']);
+    expect(plane.texts).toContain('$ git diff --quiet HEAD^ HEAD -- index.html');
+  });
+
+  test.each([
+    ['exit 1', []],
+    ['exit 2', [expect.stringContaining('ended with exit code 2, where 0 ignores and 1 builds')]],
+    // An upload has no history, not even that of a repository around it.
+    ['git diff --quiet HEAD^ HEAD', []],
+  ])('goes on when the ignore command is `%s`', async (ignoreCommand, warnings) => {
+    const files = { 'index.html': 'x', 'sphere.json': JSON.stringify({ ignoreCommand }) };
+    const plane = await openPlane(await upload(files));
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({ outcome: 'built', warnings });
+  });
+
+  test('with --force does not ask the ignore command', async () => {
+    const options = await upload({ 'index.html': 'x', 'sphere.json': '{"ignoreCommand":"exit 0"}' });
+    const plane = await openPlane({ ...options, spec: { ...options.spec, build: { ignoreCommand: null } } });
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({ outcome: 'built' });
+  });
+
+  test('takes no limits from the source', async () => {
+    const plane = await openPlane(
+      await upload({ 'index.html': 'x', 'sphere.json': '{"limits":{"minutes":1440}}' }),
+    );
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({ outcome: 'built' });
+  });
+
   test.each([
     ['is killed', 'kill -KILL $$', 'out_of_memory'],
     [

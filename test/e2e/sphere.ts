@@ -12,6 +12,15 @@ import { packageRoot } from '../../files/package-root.ts';
 
 export const cliFile = join(packageRoot(), 'dist', 'cli', 'main.cjs');
 
+/** For builds that install: packages come from where this machine gets them, with what it has downloaded before. */
+export const machine = Object.fromEntries(
+  Object.entries(process.env).filter(
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined &&
+      /^(HOME|NODE_EXTRA_CA_CERTS|npm_config_.*|https?_proxy|no_proxy)$/i.test(entry[0]),
+  ),
+);
+
 /** How a run of the CLI ended. `code` is null when a signal ended it. */
 export type Ended = { code: number | null; stdout: string; stderr: string; ms: number };
 
