@@ -1,12 +1,32 @@
 /** Every route of `/v1`: who may call it, in one table. The plane mounts nothing that is not here. */
 
-/**
- * Who calls: an account's token, the admin token of a hosted plane, an attempt's own token, the token that starts an
- * attempt, or anybody.
- */
-export type Principal = 'account' | 'admin' | 'builder' | 'bootstrap' | 'nobody';
+import type { ClientEvents } from './logs.ts';
+import type { Scope } from './words.ts';
 
-export type Route = { method: 'get' | 'post' | 'put' | 'delete'; path: string; principal: Principal };
+/**
+ * Who calls: an account's token, the admin token of a hosted plane, the holder of either, an attempt's own token, the
+ * token that starts an attempt, or anybody.
+ */
+export type Principal = 'account' | 'admin' | 'holder' | 'builder' | 'bootstrap' | 'nobody';
+
+/**
+ * What a route is about, which matters to a token that is bound to one project: the `project` that `:slug` names, the
+ * `deployment` that `:id` names, what is `asked` for (the route itself shows and takes no more than the token may), or
+ * the `account` as a whole, which is closed to such a token.
+ */
+export type About = 'project' | 'deployment' | 'asked' | 'account';
+
+/** Who may come in. `scope`: the least that a token of an account must have. */
+export type Access =
+  | { principal: 'account' | 'holder'; scope: Scope; about: About }
+  | { principal: Exclude<Principal, 'account' | 'holder'> };
+
+export type Route = {
+  method: 'get' | 'post' | 'put' | 'delete';
+  path: string;
+  /** Not a `get`, and yet nothing that the audit log has to know. */
+  unaudited?: true;
+} & Access;
 
 export const routes = {
   health: { method: 'get', path: '/v1/health', principal: 'nobody' },
@@ -18,28 +38,135 @@ export const routes = {
   // Of hosted planes alone: an embedded plane has one account, with a token that it makes itself.
   createAccount: { method: 'post', path: '/v1/accounts', principal: 'admin' },
   listAccounts: { method: 'get', path: '/v1/accounts', principal: 'admin' },
-  createToken: { method: 'post', path: '/v1/accounts/:account/tokens', principal: 'admin' },
-  listTokens: { method: 'get', path: '/v1/accounts/:account/tokens', principal: 'admin' },
-  removeToken: { method: 'delete', path: '/v1/accounts/:account/tokens/:id', principal: 'admin' },
+  createToken: {
+    method: 'post',
+    path: '/v1/accounts/:account/tokens',
+    principal: 'holder',
+    scope: 'admin',
+    about: 'account',
+  },
+  listTokens: {
+    method: 'get',
+    path: '/v1/accounts/:account/tokens',
+    principal: 'holder',
+    scope: 'admin',
+    about: 'account',
+  },
+  removeToken: {
+    method: 'delete',
+    path: '/v1/accounts/:account/tokens/:id',
+    principal: 'holder',
+    scope: 'admin',
+    about: 'account',
+  },
 
-  offerSource: { method: 'post', path: '/v1/sources', principal: 'account' },
-  uploadSource: { method: 'put', path: '/v1/sources/:digest', principal: 'account' },
+  createTrust: {
+    method: 'post',
+    path: '/v1/accounts/:account/trusts',
+    principal: 'holder',
+    scope: 'admin',
+    about: 'account',
+  },
+  listTrusts: {
+    method: 'get',
+    path: '/v1/accounts/:account/trusts',
+    principal: 'holder',
+    scope: 'admin',
+    about: 'account',
+  },
+  removeTrust: {
+    method: 'delete',
+    path: '/v1/accounts/:account/trusts/:id',
+    principal: 'holder',
+    scope: 'admin',
+    about: 'account',
+  },
+  // Whose ID token it is, its issuer has signed: a job has nothing else to show.
+  exchangeIdToken: { method: 'post', path: '/v1/oidc/token', principal: 'nobody' },
 
-  createDeployment: { method: 'post', path: '/v1/deployments', principal: 'account' },
-  listDeployments: { method: 'get', path: '/v1/deployments', principal: 'account' },
-  getDeployment: { method: 'get', path: '/v1/deployments/:id', principal: 'account' },
-  cancelDeployment: { method: 'post', path: '/v1/deployments/:id/cancel', principal: 'account' },
-  deploymentLogs: { method: 'get', path: '/v1/deployments/:id/logs', principal: 'account' },
+  audit: { method: 'get', path: '/v1/audit', principal: 'holder', scope: 'admin', about: 'asked' },
 
-  listProjects: { method: 'get', path: '/v1/projects', principal: 'account' },
-  getProject: { method: 'get', path: '/v1/projects/:slug', principal: 'account' },
-  removeProject: { method: 'delete', path: '/v1/projects/:slug', principal: 'account' },
-  rollback: { method: 'post', path: '/v1/projects/:slug/rollback', principal: 'account' },
+  offerSource: {
+    method: 'post',
+    path: '/v1/sources',
+    principal: 'account',
+    scope: 'deploy',
+    about: 'asked',
+    unaudited: true,
+  },
+  uploadSource: {
+    method: 'put',
+    path: '/v1/sources/:digest',
+    principal: 'account',
+    scope: 'deploy',
+    about: 'asked',
+    unaudited: true,
+  },
+
+  createDeployment: {
+    method: 'post',
+    path: '/v1/deployments',
+    principal: 'account',
+    scope: 'deploy',
+    about: 'asked',
+  },
+  listDeployments: {
+    method: 'get',
+    path: '/v1/deployments',
+    principal: 'account',
+    scope: 'read',
+    about: 'asked',
+  },
+  getDeployment: {
+    method: 'get',
+    path: '/v1/deployments/:id',
+    principal: 'account',
+    scope: 'read',
+    about: 'deployment',
+  },
+  cancelDeployment: {
+    method: 'post',
+    path: '/v1/deployments/:id/cancel',
+    principal: 'account',
+    scope: 'deploy',
+    about: 'deployment',
+  },
+  deploymentLogs: {
+    method: 'get',
+    path: '/v1/deployments/:id/logs',
+    principal: 'account',
+    scope: 'read',
+    about: 'deployment',
+  },
+
+  listProjects: { method: 'get', path: '/v1/projects', principal: 'account', scope: 'read', about: 'asked' },
+  getProject: {
+    method: 'get',
+    path: '/v1/projects/:slug',
+    principal: 'account',
+    scope: 'read',
+    about: 'project',
+  },
+  removeProject: {
+    method: 'delete',
+    path: '/v1/projects/:slug',
+    principal: 'account',
+    scope: 'admin',
+    about: 'project',
+  },
+  rollback: {
+    method: 'post',
+    path: '/v1/projects/:slug/rollback',
+    principal: 'account',
+    scope: 'deploy',
+    about: 'project',
+  },
 
   registerBuilder: {
     method: 'post',
     path: '/v1/builds/:deployment/:attempt/register',
     principal: 'bootstrap',
+    unaudited: true,
   },
   buildSource: { method: 'get', path: '/v1/builds/:deployment/:attempt/source', principal: 'builder' },
   buildCredential: {
@@ -47,15 +174,49 @@ export const routes = {
     path: '/v1/builds/:deployment/:attempt/credential',
     principal: 'builder',
   },
-  buildLogs: { method: 'post', path: '/v1/builds/:deployment/:attempt/logs', principal: 'builder' },
-  buildPhase: { method: 'post', path: '/v1/builds/:deployment/:attempt/phase', principal: 'builder' },
-  buildHeartbeat: { method: 'post', path: '/v1/builds/:deployment/:attempt/heartbeat', principal: 'builder' },
-  buildManifest: { method: 'post', path: '/v1/builds/:deployment/:attempt/manifest', principal: 'builder' },
-  uploadBlob: { method: 'put', path: '/v1/builds/:deployment/:attempt/blobs/:blob', principal: 'builder' },
+  buildLogs: {
+    method: 'post',
+    path: '/v1/builds/:deployment/:attempt/logs',
+    principal: 'builder',
+    unaudited: true,
+  },
+  buildPhase: {
+    method: 'post',
+    path: '/v1/builds/:deployment/:attempt/phase',
+    principal: 'builder',
+    unaudited: true,
+  },
+  buildHeartbeat: {
+    method: 'post',
+    path: '/v1/builds/:deployment/:attempt/heartbeat',
+    principal: 'builder',
+    unaudited: true,
+  },
+  buildManifest: {
+    method: 'post',
+    path: '/v1/builds/:deployment/:attempt/manifest',
+    principal: 'builder',
+    unaudited: true,
+  },
+  uploadBlob: {
+    method: 'put',
+    path: '/v1/builds/:deployment/:attempt/blobs/:blob',
+    principal: 'builder',
+    unaudited: true,
+  },
   buildResult: { method: 'post', path: '/v1/builds/:deployment/:attempt/result', principal: 'builder' },
 } as const satisfies Record<string, Route>;
 
 export type RouteName = keyof typeof routes;
+
+/** Who may connect to the socket, and who may send each of its events. An event without a row does not compile. */
+export const socketEvents = {
+  connect: { principal: 'account', scope: 'read', about: 'asked' },
+  follow: { principal: 'account', scope: 'read', about: 'deployment' },
+} as const satisfies Record<'connect' | keyof ClientEvents, Access>;
+
+/** Who may look at the sites that a plane serves itself. */
+export const siteAccess = { principal: 'nobody' } as const satisfies Access;
 
 /** The path of a route with its parameters filled in and escaped. */
 export function routePath(name: RouteName, parameters: Record<string, string | number> = {}): string {

@@ -4,6 +4,8 @@ import type { Selectable, Transaction } from 'kysely';
 import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE, reservedSlugs } from '../contract/words.ts';
+import { asker, nothingChanged } from './asked-by.ts';
+import { recordChange } from './audit.ts';
 import type { ProjectTable, Tables } from './database/tables.ts';
 import {
   type DeploymentRow,
@@ -43,7 +45,10 @@ export async function createDeployment(
   const region = regionOf(plane, request);
   const bodyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex');
   const known = key === undefined ? undefined : await findByKey(plane, account, key, bodyHash);
-  if (known) return answer(plane, known, 'created');
+  if (known) {
+    nothingChanged();
+    return answer(plane, known, 'created');
+  }
 
   if (request.source.kind === 'upload' && !(await plane.sites.hasSource(account, request.source.digest))) {
     throw new SphereError(
@@ -245,8 +250,10 @@ async function insertDeployment(
       .selectAll('deployments')
       .where('publications.id', '=', target.live_publication_id)
       .executeTakeFirst();
-    if (live?.fingerprint === fingerprint && live.deployment_status === 'ready')
+    if (live?.fingerprint === fingerprint && live.deployment_status === 'ready') {
+      nothingChanged();
       return { row: live, outcome: 'already_live', superseded: [] };
+    }
   }
 
   const now = plane.now();
@@ -287,11 +294,13 @@ async function insertDeployment(
       seen_at: prebuilt ? new Date(now) : null,
       started_at: prebuilt ? new Date(now) : null,
       git_token: request.gitToken === undefined ? null : plane.keys.seal(request.gitToken),
+      token_id: asker()?.token ?? null,
       created_at: new Date(now),
       updated_at: new Date(now),
     })
     .returningAll()
     .executeTakeFirstOrThrow();
+  await recordChange(trx, { action: 'createDeployment', account, project: project.slug, object: row.id });
   if (key !== undefined) await rememberKey(trx, account, key, bodyHash, row.id, now);
   const superseded: DeploymentRow[] = [];
   for (const { id, deployment_status } of unfinished) {

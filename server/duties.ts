@@ -4,6 +4,7 @@ import { forgetOldKeys } from './create-deployment.ts';
 import { leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
 import type { Build, RunnerRef } from './ports.ts';
+import { forgetJobTokens } from './tokens.ts';
 
 export type Duty = {
   name: string;
@@ -16,6 +17,7 @@ export type Duty = {
 export const duties: readonly Duty[] = [
   { name: 'orphans', everyMs: 60_000, run: stopOrphans },
   { name: 'idempotency keys', everyMs: 3600_000, run: forgetOldKeys },
+  { name: 'job tokens', everyMs: 3600_000, run: forgetJobTokens },
 ];
 
 /** Runs what is due and what no other process is at. */

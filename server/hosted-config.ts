@@ -1,5 +1,6 @@
 /** The hosted plane's configuration: read from the environment once, all problems at once, no secret in any of them. */
 import { isIP } from 'node:net';
+import type { TrustProvider } from '../contract/api.ts';
 import {
   buildEnvironment,
   builderEnvironment,
@@ -17,6 +18,7 @@ import {
   withoutPassword,
 } from './environment-values.ts';
 import { readAdminToken, readKey } from './hosted-secrets.ts';
+import type { Issuer } from './id-tokens.ts';
 
 export type HostedConfig = AwsConfig & {
   /** `url` goes to pg as it is, `sslmode` and all. `connections`: the size of the pool of one replica. */
@@ -42,6 +44,8 @@ export type HostedConfig = AwsConfig & {
   maxLogBytes: number;
   /** For Express's `trust proxy`. */
   trustedProxies: string[];
+  /** Issuers of ID tokens beside those of github.com and gitlab.com. */
+  oidcIssuers: Issuer[];
 };
 
 /** Reads the configuration of a hosted plane. Throws `CONFIGURATION_INVALID` naming every problem and what to set. */
@@ -82,6 +86,7 @@ export function readHostedConfig(environment: NodeJS.ProcessEnv): HostedConfig {
       wants: 'addresses, networks, loopback, linklocal or uniquelocal, such as loopback,10.0.0.0/8',
       otherwise: ['loopback'],
     }),
+    oidcIssuers: readIssuers(values),
   };
   const problems = [...values.problems, ...misspelt(environment)];
   if (problems.length === 0) return config;
@@ -134,6 +139,27 @@ function parsePublicUrl(text: string): string | undefined {
   const more = `${url.username}${url.password}${url.search}${url.hash}`;
   return url.pathname === '/' && more === '' ? url.origin : undefined;
 }
+
+const parseIssuer = (text: string): Issuer | undefined => {
+  const [, name, address] = /^(github|gitlab)=(.+)$/.exec(text) ?? [];
+  const url = address !== undefined && URL.canParse(address) ? new URL(address) : null;
+  if (!url || (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))))
+    return undefined;
+  if (`${url.username}${url.password}${url.search}${url.hash}` !== '' || address?.endsWith('/'))
+    return undefined;
+  return { provider: name as TrustProvider, url: address as string, keys: null };
+};
+
+const readIssuers = (values: EnvironmentValues): Issuer[] =>
+  values
+    .list('SPHERE_OIDC_ISSUERS', {
+      fits: (part) => parseIssuer(part) !== undefined,
+      most: 20,
+      wants:
+        'issuers as github=ADDRESS or gitlab=ADDRESS, separated by commas, such as gitlab=https://gitlab.example.com',
+      otherwise: [],
+    })
+    ?.map((part) => parseIssuer(part) as Issuer) ?? [];
 
 function parseListen(text: string): { host: string; port: number } | undefined {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text) ?? [];

@@ -7,6 +7,7 @@ import {
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
+import { tokenFromBytes } from './token-text.ts';
 
 export type Keys = {
   /** The account token of an embedded plane: the same after every start. */
@@ -26,7 +27,7 @@ export function createKeys(key: Buffer): Keys {
   const derive = (what: string) => createHmac('sha256', key).update(what).digest();
   const sealKey = derive('seal');
   return {
-    accountToken: `sph_${derive('account').toString('hex')}`,
+    accountToken: tokenFromBytes(derive('account')),
     bootstrapToken: (deployment, attempt) => derive(`bootstrap ${deployment} ${attempt}`).toString('hex'),
     digest: (value) => derive(`digest ${value}`).toString('hex'),
     seal(text) {
@@ -56,7 +57,7 @@ export function equalStrings(a: string, b: string): boolean {
 }
 
 /** A fresh identifier such as `dpl_k3v9x0q2m8t4w6z1`: 80 random bits, so that it cannot be guessed. */
-export function newId(prefix: 'acc' | 'dpl' | 'pln' | 'prj' | 'pub' | 'tok'): string {
+export function newId(prefix: 'acc' | 'dpl' | 'pln' | 'prj' | 'pub' | 'tok' | 'trs'): string {
   const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
   const letters = [...randomBytes(16)].map((byte) => alphabet[byte & 31]);
   return `${prefix}_${letters.join('')}`;

@@ -2,6 +2,7 @@
 import type { RemoveProjectAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
+import { recordChange } from './audit.ts';
 import { endDeployment, lockDeployment, sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
 import { findProject, liveSite } from './projects.ts';
@@ -63,6 +64,7 @@ export async function removeProject(
       .set({ removed_at: now, updated_at: now })
       .where('id', '=', project.id)
       .execute();
+    await recordChange(trx, { action: 'removeProject', account, project: slug, object: project.id });
     return rows;
   });
   for (const row of ended)

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RollbackAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
+import { recordChange } from './audit.ts';
 import { type DeploymentRow, liveDeployments, showDeployment, siteOf } from './deployments.ts';
 import type { Plane, Queries } from './plane.ts';
 import { findProject } from './projects.ts';
@@ -52,6 +53,7 @@ export async function rollback(
       .where('project_id', '=', project.id)
       .where('name', '=', LIVE)
       .execute();
+    await recordChange(trx, { action: 'rollback', account, project: slug, object: to.id });
     return { publication: await insertPublication(trx, to, 'rollback', order, plane.now()), to, from };
   });
   await publicationEnd(plane, publication);

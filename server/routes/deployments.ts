@@ -12,6 +12,7 @@ import { isEnded } from '../deployment-status.ts';
 import { findDeployment, showDeployment } from '../deployments.ts';
 import { followLog } from '../follow.ts';
 import { listDeployments } from '../history.ts';
+import type { OpenUses } from '../open-uses.ts';
 import type { Plane } from '../plane.ts';
 import { findProject } from '../projects.ts';
 import { parse, type RouteContext, type RouteTable } from './mount.ts';
@@ -20,7 +21,7 @@ import { throughPlane } from './transfers.ts';
 const maxSourceBytes = 2 * 1024 ** 3;
 
 /** The routes of sources and deployments. */
-export function deploymentRoutes(plane: Plane): RouteTable {
+export function deploymentRoutes(plane: Plane, uses: OpenUses): RouteTable {
   return {
     offerSource: {
       async answer({ request, account }) {
@@ -53,20 +54,22 @@ export function deploymentRoutes(plane: Plane): RouteTable {
       },
     },
     createDeployment: {
-      async answer({ request, response, account }) {
+      async answer({ request, response, account, reach }) {
         const key = request.headers[idempotencyHeader];
         if (typeof key === 'string' && !/^[\x21-\x7e]{1,200}$/.test(key)) {
           throw new SphereError('REQUEST_INVALID', 'an Idempotency-Key has 1 to 200 printable characters');
         }
         const body = parse(createDeploymentSchema, request.body);
+        reach(body.project);
         const answer = await createDeployment(plane, account(), body, key as string | undefined);
         response.status(answer.outcome === 'created' ? 201 : 200).json(answer);
         return undefined;
       },
     },
     listDeployments: {
-      async answer({ request, account }) {
-        const { project, limit, before } = request.query;
+      async answer({ request, account, holder, reach }) {
+        const { limit, before } = request.query;
+        const project = request.query.project ?? holder().project;
         const most = limit === undefined ? 20 : Number(limit);
         if (!Number.isInteger(most) || most < 1 || most > 100) {
           throw new SphereError('REQUEST_INVALID', '"limit" takes a whole number from 1 to 100');
@@ -74,7 +77,15 @@ export function deploymentRoutes(plane: Plane): RouteTable {
         if (before !== undefined && typeof before !== 'string') {
           throw new SphereError('REQUEST_INVALID', '"before" takes the "next" of an earlier answer');
         }
-        const of = typeof project === 'string' ? await findProject(plane, account(), project) : undefined;
+        if (typeof project === 'string') reach(project);
+        // A token may be for a project that is not there yet: it has no deployments, which is no mistake of its bearer.
+        const none = (error: unknown) => {
+          if (request.query.project === undefined) return null;
+          throw error;
+        };
+        const of =
+          typeof project === 'string' ? await findProject(plane, account(), project).catch(none) : undefined;
+        if (of === null) return { deployments: [], next: null };
         return listDeployments(plane, account(), { project: of?.id, limit: most, before });
       },
     },
@@ -88,14 +99,15 @@ export function deploymentRoutes(plane: Plane): RouteTable {
         return showDeployment(plane, await cancelDeployment(plane, account(), parameter('id')));
       },
     },
-    deploymentLogs: { answer: (context) => streamLogs(plane, context) },
+    deploymentLogs: { answer: (context) => streamLogs(plane, uses, context) },
   };
 }
 
 /** The log as NDJSON objects: `?after=` a seq, `?follow=1` until the end. */
 async function streamLogs(
   plane: Plane,
-  { request, response, account, parameter }: RouteContext,
+  uses: OpenUses,
+  { request, response, account, holder, parameter }: RouteContext,
 ): Promise<undefined> {
   const row = await findDeployment(plane.database.query, account(), parameter('id'));
   const after = request.query.after === undefined ? 0 : Number(request.query.after);
@@ -104,7 +116,11 @@ async function streamLogs(
   }
   if (isEnded(row.deployment_status)) await plane.logs.end(row.id);
   const gone = new AbortController();
-  response.on('close', () => gone.abort());
+  const release = uses.hold(holder().token, () => response.destroy());
+  response.on('close', () => {
+    release();
+    gone.abort();
+  });
   if (response.destroyed) return undefined;
   response.type('application/x-ndjson').flushHeaders();
   const wait = request.query.follow === '1';

@@ -10,12 +10,14 @@ import { parse, type RouteTable } from './mount.ts';
 export function projectRoutes(plane: Plane): RouteTable {
   return {
     listProjects: {
-      async answer({ account }) {
+      async answer({ account, holder }) {
+        const { project } = holder();
         const rows = await plane.database.query
           .selectFrom('projects')
           .selectAll()
           .where('account_id', '=', account())
           .where('removed_at', 'is', null)
+          .$if(project !== null, (query) => query.where('slug', '=', project))
           .orderBy('slug')
           .execute();
         return { projects: await showProjects(plane, rows) };

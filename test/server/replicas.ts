@@ -4,15 +4,22 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../../contract/api.ts';
+import type {
+  CreateDeployment,
+  CreateDeploymentAnswer,
+  CreateToken,
+  Deployment,
+} from '../../contract/api.ts';
 import type { ErrorBody } from '../../contract/errors.ts';
-import { createAccount, createToken, ensureAdminToken } from '../../server/accounts.ts';
+import { createAccount } from '../../server/accounts.ts';
 import { createDiskLogStore } from '../../server/adapters/disk-log-store.ts';
 import { createDiskSiteStore } from '../../server/adapters/disk-site-store.ts';
 import type { Database } from '../../server/database/database.ts';
 import { duties } from '../../server/duties.ts';
+import type { Issuer } from '../../server/id-tokens.ts';
 import { createKeys } from '../../server/keys.ts';
 import { openReplica } from '../../server/replica.ts';
+import { createToken, ensureAdminToken } from '../../server/tokens.ts';
 import { createPaperRunner, playBuilder, request } from './plane.ts';
 
 export type Replicas = Awaited<ReturnType<typeof startReplicas>>;
@@ -22,6 +29,7 @@ export type ReplicasOptions = {
   maxBuilds?: number;
   maxBuildsPerAccount?: number;
   leaseMs?: number;
+  issuers?: Issuer[];
 };
 
 /** A port that nothing listens on. */
@@ -68,6 +76,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
         duties,
         listen: { host: '127.0.0.1', port },
         trustedProxies: [],
+        issuers: options.issuers ?? [],
         waitingFor: () => [],
         prune: async () => ({ freedBytes: 0, parts: [] }),
       },
@@ -101,10 +110,10 @@ export async function startReplicas(database: Database, options: ReplicasOptions
     call,
     adminToken: 'admin-'.repeat(6),
     bootstrapToken: (id: string, attempt: number) => keys.bootstrapToken(id, attempt),
-    /** A token of the account, which is made. */
-    async account(name: string): Promise<string> {
+    /** A token of the account, which is made; it may do everything there, unless `change` says otherwise. */
+    async account(name: string, change: Partial<CreateToken> = {}): Promise<string> {
       await createAccount(clock, name);
-      return (await createToken(clock, name, { name: 'test' })).token;
+      return (await createToken(clock, name, { name: 'test', scope: 'admin', ...change })).token;
     },
     async create(replica: number, token: string, change: Partial<CreateDeployment> = {}, headers = {}) {
       const body = { ...request(change), region: change.region };
