@@ -62,16 +62,21 @@ const keyTimes = {
 export function createIdTokens({
   issuers,
   audience,
+  cooldownMs = keyTimes.cooldownDuration,
 }: {
   issuers: readonly Issuer[];
   audience: string;
+  /** How often a token with an unknown key may ask for the keys anew. */
+  cooldownMs?: number;
 }): IdTokens {
   type Keys = ReturnType<typeof createRemoteJWKSet>;
   const found = new Map<string, Promise<Keys>>();
   const keysOf = (issuer: Issuer): Promise<Keys> => {
     const known = found.get(issuer.url);
     if (known) return known;
-    const keys = keysUrl(issuer).then((url) => createRemoteJWKSet(url, keyTimes));
+    const keys = keysUrl(issuer).then((url) =>
+      createRemoteJWKSet(url, { ...keyTimes, cooldownDuration: cooldownMs }),
+    );
     found.set(issuer.url, keys);
     keys.catch(() => found.delete(issuer.url));
     return keys;

@@ -30,6 +30,8 @@ export type ReplicasOptions = {
   maxBuildsPerAccount?: number;
   leaseMs?: number;
   issuers?: Issuer[];
+  /** Default: a replica's own address. */
+  publicUrl?: string;
 };
 
 /** A port that nothing listens on. */
@@ -71,7 +73,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
           leaseMs: options.leaseMs ?? 30_000,
           exclusive: false,
           allowLocalRepository: false,
-          url: `http://127.0.0.1:${port}`,
+          url: options.publicUrl ?? `http://127.0.0.1:${port}`,
         },
         duties,
         listen: { host: '127.0.0.1', port },
