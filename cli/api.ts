@@ -19,11 +19,15 @@ import type {
   PlaneStatus,
   Project,
   ProjectList,
+  Promote,
   PruneAnswer,
   RemoveProjectAnswer,
+  RemoveTargetAnswer,
   RemoveTokenAnswer,
   RollbackAnswer,
   SourceAnswer,
+  Target,
+  TargetList,
   TokenEntry,
   TokenList,
 } from '../contract/api.ts';
@@ -52,6 +56,9 @@ export type Api = {
   listProjects(): Promise<Project[]>;
   getProject(slug: string): Promise<Project>;
   rollback(slug: string, deployment?: string): Promise<RollbackAnswer>;
+  promote(slug: string, what: Promote): Promise<RollbackAnswer>;
+  listTargets(slug: string): Promise<Target[]>;
+  removeTarget(slug: string, name: string): Promise<RemoveTargetAnswer>;
   removeProject(slug: string): Promise<RemoveProjectAnswer>;
   createAccount(name: string): Promise<CreateAccountAnswer>;
   listAccounts(): Promise<Account[]>;
@@ -105,6 +112,13 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
         repeatable: deployment !== undefined,
         timeoutMs: 5 * 60_000,
       }),
+    // What is live already is not promoted again.
+    promote: (slug, body) =>
+      json('promote', { parameters: { slug }, body, repeatable: true, timeoutMs: 5 * 60_000 }),
+    listTargets: async (slug) =>
+      (await json<TargetList>('listTargets', { parameters: { slug }, repeatable: true })).targets,
+    removeTarget: (slug, name) =>
+      json('removeTarget', { parameters: { slug, name }, repeatable: false, timeoutMs: 10 * 60_000 }),
     // A site of many files takes long to empty.
     removeProject: (slug) =>
       json('removeProject', { parameters: { slug }, repeatable: false, timeoutMs: 10 * 60_000 }),

@@ -32,8 +32,14 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/rollback.ts'),
   },
   {
+    name: 'promote',
+    summary: 'make what a preview serves live, without building again',
+    group: deploying,
+    load: () => import('./commands/promote.ts'),
+  },
+  {
     name: 'rm',
-    summary: 'remove a project: its site and everything that is kept for it',
+    summary: 'remove a project, or one of its previews',
     group: deploying,
     load: () => import('./commands/rm.ts'),
   },
@@ -54,6 +60,12 @@ export const commands: readonly CommandEntry[] = [
     summary: 'list projects, or the deployments of one',
     group: looking,
     load: () => import('./commands/ls.ts'),
+  },
+  {
+    name: 'previews',
+    summary: 'list the previews of a project',
+    group: looking,
+    load: () => import('./commands/previews.ts'),
   },
   {
     name: 'open',

@@ -12,18 +12,29 @@ import { followDeployment } from './follow.ts';
 import { choosePlane, connectPlane, type Plane, type PlaneChoice, planeNotChosen } from './plane.ts';
 import { planSource } from './planned-source.ts';
 import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
+import { readTargets, replacementText } from './replacement.ts';
 import { buildValues, resolveSettings, type SettingFlags, type Settings } from './settings.ts';
 import { type PreparedSource, prepareSource } from './source.ts';
+import {
+  branchOf,
+  checkTargetFlags,
+  chooseTarget,
+  type TargetFlags,
+  targetFields,
+  targetName,
+  type WantedTarget,
+} from './target.ts';
 import { settingsFromTop, workspaceTop } from './workspace.ts';
 
-export type DeployOptions = SettingFlags & {
-  local?: true;
-  dryRun?: true;
-  detach?: true;
-  force?: true;
-  /** False after `--no-cache`. */
-  cache: boolean;
-};
+export type DeployOptions = SettingFlags &
+  TargetFlags & {
+    local?: true;
+    dryRun?: true;
+    detach?: true;
+    force?: true;
+    /** False after `--no-cache`. */
+    cache: boolean;
+  };
 
 /** Deploys `named` (a directory; default: the context's). Throws what went wrong, `DeploymentEnded` once there was a deployment. */
 export async function deploy(
@@ -65,34 +76,47 @@ async function deployAndFollow(
   const top = (prebuilt ?? written.repository) ? directory : (workspaceTop(directory) ?? directory);
   const settings = top === directory ? written : settingsFromTop(written, directory, top);
   const prepare = () => prepareSource({ settings, directory, top, prebuilt, environment, hosted });
+  const targetOf = ({ source }: PreparedSource) =>
+    chooseTarget({ flags: options, file: project.configuration, branch: branchOf(source) });
   if (options.dryRun) {
     const prepared = await prepare();
     const planned = await planSource({ settings, prepared, top, environment: environment.forChildren });
-    return dryRunResult({ settings, choice, prepared, planned, directory });
+    return dryRunResult({ settings, target: targetOf(prepared), choice, prepared, planned, directory });
   }
 
   const chosen = await offerPlane(context, choice);
   const slug = settings.slug?.value ?? (await askSlug(context, 'What should the site be called?', null));
   // The two longest waits at once; a failure of either leaves nothing behind.
   const [plane, prepared] = await Promise.all([connectPlane(chosen, environment, output.note), prepare()]);
-  output.note(`Deploying ${output.paint('bold', slug)} from ${prepared.description}`);
-  await sendSource(plane, prepared, output.note);
-  const request = createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug);
+  const target = targetOf(prepared);
+  const beside =
+    target.kind === 'live' ? '' : ` as the preview ${output.paint('bold', targetName(target, slug))}`;
+  output.note(`Deploying ${output.paint('bold', slug)}${beside} from ${prepared.description}`);
+  const [before] = await Promise.all([
+    readTargets(plane.api, slug),
+    sendSource(plane, prepared, output.note),
+  ]);
+  const request = {
+    ...createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug),
+    ...targetFields(target, slug),
+  };
 
   const interrupted = new AbortController();
   const release = context.interrupt.hold(() => interrupted.abort());
   try {
-    const answer = await create(context, plane, request);
+    const answer = await create(context, plane, request, target);
     const { deployment } = answer;
     if (answer.outcome === 'already_live') return alreadyLive(context, deployment, events);
-    const { id, project: created, url } = deployment;
-    events.write({ type: 'created', id, project: created, url });
+    const { id, project: created, target: to, url } = deployment;
+    const replaced = replacementText(answer, created === slug ? before : [], Date.now());
+    if (replaced) output.note(replaced);
+    events.write({ type: 'created', id, project: created, target: to, url });
     if (options.detach) {
       output.note(`Left running; see \`sphere logs ${id} -f\`.`);
       return { json: resultObject('created', deployment), text: id };
     }
     const ended = await follow(context, { plane, answer, prepared, events, interrupted: interrupted.signal });
-    events.write({ type: 'ended', id, project: created, url: ended.url, status: ended.status });
+    events.write({ type: 'ended', id, project: created, target: to, url: ended.url, status: ended.status });
     return conclude(context, ended, Date.now() - startedAt, interrupted.signal.aborted);
   } finally {
     release();
@@ -101,6 +125,7 @@ async function deployAndFollow(
 }
 
 function checkUse(named: string | undefined, options: DeployOptions): void {
+  checkTargetFlags(options);
   if (named !== undefined && options.repo !== undefined) {
     throw new SphereError(
       'USAGE',
@@ -184,6 +209,7 @@ async function create(
   context: Context,
   plane: Plane,
   request: CreateDeployment,
+  target: WantedTarget,
 ): Promise<CreateDeploymentAnswer> {
   try {
     return await plane.api.createDeployment(request);
@@ -192,7 +218,8 @@ async function create(
     context.output.warn(error.message);
     const project = await askSlug(context, 'What should this site be called instead?', null);
     context.output.note(`To keep that name for the next time: sphere init --slug ${project}`);
-    return create(context, plane, { ...request, project, projectNamed: true });
+    const renamed = { ...request, project, projectNamed: true, ...targetFields(target, project) };
+    return create(context, plane, renamed, target);
   }
 }
 

@@ -21,8 +21,8 @@ export function alreadyLive(
   deployment: Deployment,
   events: EventFile,
 ): Result {
-  const { id, project, url, status } = deployment;
-  events.write({ type: 'ended', id, project, url, status, outcome: 'already_live' });
+  const { id, project, target, url, status } = deployment;
+  events.write({ type: 'ended', id, project, target, url, status, outcome: 'already_live' });
   output.note(
     `${output.paint('green', '✔')} Nothing has changed: this is already live (${id}). --force builds it again.`,
   );
@@ -76,6 +76,6 @@ function sayAddresses({ output }: Pick<Context, 'output'>, { url, address }: Dep
 
 /** What `--json` prints of a deployment. */
 export function resultObject(outcome: 'deployed' | 'already_live' | 'created', deployment: Deployment) {
-  const { id, url, address, project, status } = deployment;
-  return { outcome, id, project, url, address, status, deployment };
+  const { id, url, address, project, target, status } = deployment;
+  return { outcome, id, project, target, url, address, status, deployment };
 }

@@ -5,9 +5,11 @@ import { table } from './format.ts';
 import type { PlaneChoice } from './plane.ts';
 import type { Setting, Settings } from './settings.ts';
 import type { PreparedSource } from './source.ts';
+import { targetName, type WantedTarget } from './target.ts';
 
 type Plan = {
   settings: Settings;
+  target: WantedTarget;
   choice: PlaneChoice;
   prepared: PreparedSource;
   /** Null where the source is not here, and for what is built already. */
@@ -16,8 +18,8 @@ type Plan = {
 };
 
 /** The plan as a table, or with `--json` as data. */
-export function dryRunResult({ settings, choice, prepared, planned, directory }: Plan): Result {
-  const shown = planSettings(settings, prepared, planned);
+export function dryRunResult({ settings, target, choice, prepared, planned, directory }: Plan): Result {
+  const shown = planSettings(settings, target, prepared, planned);
   // null is a value, too: it runs no command.
   const text = ({ value, from }: Setting<string | null>) => value ?? (open.includes(from) ? '?' : 'none');
   const rows = Object.entries(shown).map(([name, setting]) => [name, text(setting), setting.from]);
@@ -78,6 +80,7 @@ const open: readonly string[] = [later, regionOfPlane];
 /** Every setting with its value: what only the build can decide says so. */
 function planSettings(
   settings: Settings,
+  target: WantedTarget,
   prepared: PreparedSource,
   planned: PlannedSource | null,
 ): Record<string, Setting<string | null>> {
@@ -85,6 +88,11 @@ function planSettings(
   const shown: Record<string, Setting<string | null>> = {
     slug: slug ?? { value: null, from: 'asked for, or --slug' },
     region: region ?? { value: null, from: regionOfPlane },
+    target: {
+      // Without a slug its name is not known yet.
+      value: slug || target.kind === 'live' ? targetName(target, slug?.value ?? '') : target.text,
+      from: target.from,
+    },
     ...(repository ? { repository } : {}),
     ...(ref ? { ref } : {}),
   };

@@ -7,12 +7,13 @@ import type { DeploymentStatus, Phase } from '../contract/words.ts';
 export const eventVersion = 1;
 
 export type DeploymentEvent =
-  | { type: 'created'; id: string; project: string; url: string }
+  | { type: 'created'; id: string; project: string; target: string; url: string }
   | { type: 'phase'; id: string; phase: Phase }
   | {
       type: 'ended';
       id: string;
       project: string;
+      target: string;
       url: string;
       status: DeploymentStatus;
       outcome?: 'already_live';

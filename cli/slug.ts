@@ -1,4 +1,5 @@
 /** Slugs made from names that people gave for other purposes. Pure. */
+import { plainLabel } from '../contract/preview.ts';
 import { reservedSlugs, slugPattern } from '../contract/words.ts';
 
 /**
@@ -11,12 +12,7 @@ export function slugify(name: string): string | null {
     .split(/[/\\:]/)
     .at(-1)
     ?.replace(/\.git$/, '');
-  const plain = (last ?? '')
-    .normalize('NFKD')
-    .replace(/\p{M}+/gu, '')
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '');
+  const plain = plainLabel(last ?? '');
   if (plain === '') return null;
   // Host names of the plane, and names below the shortest that S3 allows.
   const long = plain.length < 3 || reservedSlugs.includes(plain) ? `${plain}-site` : plain;

@@ -92,7 +92,13 @@ async function repositorySource(request: {
   });
   const name = ref ?? branch;
   return {
-    source: { kind: 'git', repository, commit, ...(ref === undefined ? {} : { ref }) },
+    source: {
+      kind: 'git',
+      repository,
+      commit,
+      ...(ref === undefined ? {} : { ref }),
+      ...(branch === undefined ? {} : { branch }),
+    },
     origin: repository,
     description: `${repository} at ${name && !commit.startsWith(name) ? `${name} ` : ''}${commit.slice(0, 7)}`,
     upload: null,

@@ -1,5 +1,6 @@
 /** What a deployment came to, in words. Pure. */
 import type { Deployment } from '../contract/api.ts';
+import { LIVE } from '../contract/words.ts';
 import { bytes, count, duration } from './format.ts';
 
 /** What was published: files and bytes, how many changed, how many were there already. Null where unknown. */
@@ -32,6 +33,11 @@ export function sourceText({ source }: Pick<Deployment, 'source'>): string {
   const what = source.kind === 'prebuilt' ? 'prebuilt' : 'upload';
   if (!git) return `${what} ${source.digest.slice(0, 7)}`;
   return `${what} of ${git.branch ?? 'HEAD'} ${git.commit.slice(0, 7)}${git.dirty ? ' with changes' : ''}`;
+}
+
+/** Where a deployment was published: its target, and whether it was promoted from there. */
+export function targetText({ target, liveOn }: Pick<Deployment, 'target' | 'liveOn'>): string {
+  return target !== LIVE && liveOn?.includes(LIVE) ? `${target}, promoted` : target;
 }
 
 /** A deployment's status with its reason, and whether it is live. */

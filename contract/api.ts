@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { buildSettingsSchema, servingSchema } from './configuration.ts';
 import type { ErrorBody } from './errors.ts';
 import { sha256Pattern } from './manifest.ts';
+import { longestLabel, previewDays, previewPattern } from './preview.ts';
 import {
   accountNamePattern,
   type DeploymentStatus,
@@ -68,6 +69,10 @@ export const createDeploymentSchema = z.strictObject({
   origin: z.string().min(1).max(4096),
   /** Where a new project is kept; unset: the plane's default, or where the project is already. */
   region: z.string().min(1).max(64).optional(),
+  /** A preview's name. Absent: `live`. */
+  target: z.string().regex(previewPattern, 'must be 1 to 58 of a-z, 0-9 and single inner hyphens').optional(),
+  /** A preview's days from this deployment on. Absent: 14. */
+  expireAfterDays: z.number().int().min(previewDays.least).max(previewDays.most).optional(),
   source: sourceSchema,
   /** Above the `sphere.json` in the source. */
   build: buildSettingsSchema,
@@ -86,6 +91,8 @@ export type CreateDeployment = z.infer<typeof createDeploymentSchema>;
 export type CreateDeploymentAnswer = {
   outcome: 'created' | 'already_live';
   deployment: Deployment;
+  /** When the preview that was deployed to ends, unless it is deployed to again. */
+  expiresAt?: string;
   /** For `prebuilt`: the caller runs the builder itself, with this. */
   builder?: { attempt: number; bootstrapToken: string };
 };
@@ -127,8 +134,10 @@ export type Deployment = {
   url: string;
   /** The same site for programs that do not resolve `*.localhost`: an address on 127.0.0.1. */
   address: string;
-  /** This is what the target serves now. */
+  /** This is what its target serves now, or what another one does to which it was promoted. */
   live: boolean;
+  /** The targets that serve it now. */
+  liveOn: string[];
   figures: PublicationFigures | null;
   /** ISO 8601. */
   createdAt: string;
@@ -163,7 +172,38 @@ export type RemoveProjectAnswer = {
 
 /** `POST /v1/projects/:slug/rollback`. Without an id: the deployment that was live before. */
 export const rollbackSchema = z.strictObject({ deployment: z.string().min(1).max(64).optional() });
-export type RollbackAnswer = { kind: PublicationKind; deployment: Deployment; previous: Deployment | null };
+/** What became live, in place of what. `url` and `address` are those of the live site. */
+export type RollbackAnswer = {
+  kind: PublicationKind;
+  url: string;
+  address: string;
+  deployment: Deployment;
+  previous: Deployment | null;
+};
+
+/** `POST /v1/projects/:slug/promote`: what a preview serves, or a deployment that it has served. Answers as rollback. */
+export const promoteSchema = z.union([
+  z.strictObject({ target: z.string().min(1).max(longestLabel) }),
+  z.strictObject({ deployment: z.string().min(1).max(64) }),
+]);
+export type Promote = z.infer<typeof promoteSchema>;
+
+/** What a project serves under one address. */
+export type Target = {
+  /** `live`, or a preview's name. */
+  name: string;
+  url: string;
+  address: string;
+  /** What it serves now, or null. */
+  deployment: Deployment | null;
+  /** ISO 8601; null: it does not end by itself. */
+  expiresAt: string | null;
+};
+/** `GET /v1/projects/:slug/targets`: `live` first, then the previews by name. */
+export type TargetList = { targets: Target[] };
+
+/** `DELETE /v1/projects/:slug/targets/:name`: a preview goes, with what it serves. */
+export type RemoveTargetAnswer = { slug: string; target: string; url: string };
 
 /** `GET /v1/plane` (with a token) and, without the private half, `GET /v1/health` (without). */
 export type Health = {

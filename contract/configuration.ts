@@ -1,5 +1,6 @@
 /** `sphere.json`: the schema is the documentation; JSON schema and reference page are generated from it. */
 import { z } from 'zod';
+import { previewDays } from './preview.ts';
 import { slugPattern } from './words.ts';
 
 const command = (what: string) =>
@@ -98,6 +99,18 @@ export const buildSettingsSchema = z.strictObject({
 });
 export type BuildSettings = z.infer<typeof buildSettingsSchema>;
 
+const previewsSchema = z.strictObject({
+  expireAfterDays: z
+    .number()
+    .int()
+    .min(previewDays.least)
+    .max(previewDays.most)
+    .optional()
+    .describe(
+      `The days after which a preview ends, counted from its last deployment: ${previewDays.least} to ${previewDays.most}. Default: ${previewDays.default}.`,
+    ),
+});
+
 /** The whole of `sphere.json`. */
 export const configurationSchema = z.strictObject({
   $schema: z.string().optional().describe('Where editors find the JSON schema.'),
@@ -119,6 +132,14 @@ export const configurationSchema = z.strictObject({
     .describe(
       "Its branch, tag or commit. Default: the repository's own default branch. Read on the caller's side only.",
     ),
+  productionBranch: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "The Git branch whose deployments become live: those of any other are previews, unless `--prod` says otherwise. Default: every deployment becomes live. Read on the caller's side only.",
+    ),
+  previews: previewsSchema.optional().describe("Previews. Read on the caller's side only."),
   ...buildSettingsSchema.shape,
   ...servingSchema.shape,
 });

@@ -28,6 +28,11 @@ export type Route = {
   unaudited?: true;
 } & Access;
 
+const account = <S extends Scope, A extends About>(scope: S, about: A) =>
+  ({ principal: 'account', scope, about }) as const;
+const holder = <S extends Scope, A extends About>(scope: S, about: A) =>
+  ({ principal: 'holder', scope, about }) as const;
+
 export const routes = {
   health: { method: 'get', path: '/v1/health', principal: 'nobody' },
 
@@ -38,128 +43,46 @@ export const routes = {
   // Of hosted planes alone: an embedded plane has one account, with a token that it makes itself.
   createAccount: { method: 'post', path: '/v1/accounts', principal: 'admin' },
   listAccounts: { method: 'get', path: '/v1/accounts', principal: 'admin' },
-  createToken: {
-    method: 'post',
-    path: '/v1/accounts/:account/tokens',
-    principal: 'holder',
-    scope: 'admin',
-    about: 'account',
-  },
-  listTokens: {
-    method: 'get',
-    path: '/v1/accounts/:account/tokens',
-    principal: 'holder',
-    scope: 'admin',
-    about: 'account',
-  },
-  removeToken: {
-    method: 'delete',
-    path: '/v1/accounts/:account/tokens/:id',
-    principal: 'holder',
-    scope: 'admin',
-    about: 'account',
-  },
+  createToken: { method: 'post', path: '/v1/accounts/:account/tokens', ...holder('admin', 'account') },
+  listTokens: { method: 'get', path: '/v1/accounts/:account/tokens', ...holder('admin', 'account') },
+  removeToken: { method: 'delete', path: '/v1/accounts/:account/tokens/:id', ...holder('admin', 'account') },
 
-  createTrust: {
-    method: 'post',
-    path: '/v1/accounts/:account/trusts',
-    principal: 'holder',
-    scope: 'admin',
-    about: 'account',
-  },
-  listTrusts: {
-    method: 'get',
-    path: '/v1/accounts/:account/trusts',
-    principal: 'holder',
-    scope: 'admin',
-    about: 'account',
-  },
-  removeTrust: {
-    method: 'delete',
-    path: '/v1/accounts/:account/trusts/:id',
-    principal: 'holder',
-    scope: 'admin',
-    about: 'account',
-  },
+  createTrust: { method: 'post', path: '/v1/accounts/:account/trusts', ...holder('admin', 'account') },
+  listTrusts: { method: 'get', path: '/v1/accounts/:account/trusts', ...holder('admin', 'account') },
+  removeTrust: { method: 'delete', path: '/v1/accounts/:account/trusts/:id', ...holder('admin', 'account') },
   // Whose ID token it is, its issuer has signed: a job has nothing else to show.
   exchangeIdToken: { method: 'post', path: '/v1/oidc/token', principal: 'nobody' },
 
-  audit: { method: 'get', path: '/v1/audit', principal: 'holder', scope: 'admin', about: 'asked' },
+  audit: { method: 'get', path: '/v1/audit', ...holder('admin', 'asked') },
 
-  offerSource: {
-    method: 'post',
-    path: '/v1/sources',
-    principal: 'account',
-    scope: 'deploy',
-    about: 'asked',
-    unaudited: true,
-  },
+  offerSource: { method: 'post', path: '/v1/sources', ...account('deploy', 'asked'), unaudited: true },
   uploadSource: {
     method: 'put',
     path: '/v1/sources/:digest',
-    principal: 'account',
-    scope: 'deploy',
-    about: 'asked',
+    ...account('deploy', 'asked'),
     unaudited: true,
   },
 
-  createDeployment: {
-    method: 'post',
-    path: '/v1/deployments',
-    principal: 'account',
-    scope: 'deploy',
-    about: 'asked',
-  },
-  listDeployments: {
-    method: 'get',
-    path: '/v1/deployments',
-    principal: 'account',
-    scope: 'read',
-    about: 'asked',
-  },
-  getDeployment: {
-    method: 'get',
-    path: '/v1/deployments/:id',
-    principal: 'account',
-    scope: 'read',
-    about: 'deployment',
-  },
+  createDeployment: { method: 'post', path: '/v1/deployments', ...account('deploy', 'asked') },
+  listDeployments: { method: 'get', path: '/v1/deployments', ...account('read', 'asked') },
+  getDeployment: { method: 'get', path: '/v1/deployments/:id', ...account('read', 'deployment') },
   cancelDeployment: {
     method: 'post',
     path: '/v1/deployments/:id/cancel',
-    principal: 'account',
-    scope: 'deploy',
-    about: 'deployment',
+    ...account('deploy', 'deployment'),
   },
-  deploymentLogs: {
-    method: 'get',
-    path: '/v1/deployments/:id/logs',
-    principal: 'account',
-    scope: 'read',
-    about: 'deployment',
-  },
+  deploymentLogs: { method: 'get', path: '/v1/deployments/:id/logs', ...account('read', 'deployment') },
 
-  listProjects: { method: 'get', path: '/v1/projects', principal: 'account', scope: 'read', about: 'asked' },
-  getProject: {
-    method: 'get',
-    path: '/v1/projects/:slug',
-    principal: 'account',
-    scope: 'read',
-    about: 'project',
-  },
-  removeProject: {
+  listProjects: { method: 'get', path: '/v1/projects', ...account('read', 'asked') },
+  getProject: { method: 'get', path: '/v1/projects/:slug', ...account('read', 'project') },
+  removeProject: { method: 'delete', path: '/v1/projects/:slug', ...account('admin', 'project') },
+  rollback: { method: 'post', path: '/v1/projects/:slug/rollback', ...account('deploy', 'project') },
+  promote: { method: 'post', path: '/v1/projects/:slug/promote', ...account('deploy', 'project') },
+  listTargets: { method: 'get', path: '/v1/projects/:slug/targets', ...account('read', 'project') },
+  removeTarget: {
     method: 'delete',
-    path: '/v1/projects/:slug',
-    principal: 'account',
-    scope: 'admin',
-    about: 'project',
-  },
-  rollback: {
-    method: 'post',
-    path: '/v1/projects/:slug/rollback',
-    principal: 'account',
-    scope: 'deploy',
-    about: 'project',
+    path: '/v1/projects/:slug/targets/:name',
+    ...account('deploy', 'project'),
   },
 
   registerBuilder: {
@@ -211,8 +134,8 @@ export type RouteName = keyof typeof routes;
 
 /** Who may connect to the socket, and who may send each of its events. An event without a row does not compile. */
 export const socketEvents = {
-  connect: { principal: 'account', scope: 'read', about: 'asked' },
-  follow: { principal: 'account', scope: 'read', about: 'deployment' },
+  connect: { ...account('read', 'asked') },
+  follow: { ...account('read', 'deployment') },
 } as const satisfies Record<'connect' | keyof ClientEvents, Access>;
 
 /** Who may look at the sites that a plane serves itself. */

@@ -19,8 +19,8 @@ import { projectRoutes } from './routes/projects.ts';
 import { trustRoutes } from './routes/trusts.ts';
 import { attachSockets } from './sockets.ts';
 
-/** Answers a request for the site `slug`. */
-export type ServeSite = (slug: string, request: IncomingMessage, response: ServerResponse) => void;
+/** Answers a request for the site that host names call `label`. */
+export type ServeSite = (label: string, request: IncomingMessage, response: ServerResponse) => void;
 
 export type App = {
   /** Answers one request. */
@@ -75,8 +75,8 @@ export function createApp(plane: Plane, options: AppOptions): App {
     answer(request, response) {
       const host = requestedHost(request.headers.host);
       if (host.kind === 'api') api(request, response);
-      else if (host.kind === 'site' && serveSite) serveSite(host.slug, request, response);
-      else refuseHost(host.kind === 'site' ? host.slug : host.name, response);
+      else if (host.kind === 'site' && serveSite) serveSite(host.label, request, response);
+      else refuseHost(host.kind === 'site' ? host.label : host.name, response);
     },
     attach: (server) => attachSockets(server, plane, { callers, uses: options.uses, isApi }),
   };

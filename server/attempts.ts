@@ -11,7 +11,12 @@ import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
 
 /** Names one try at building one deployment. */
-export type Attempt = { deployment: string; attempt: number };
+export type Attempt = {
+  deployment: string;
+  attempt: number;
+  /** What is done is the decision of this process, and counts only while it holds the lease. */
+  heldBy?: string;
+};
 
 /** Infrastructure may lose this many attempts; after one more the deployment ends. */
 const lostAttemptsAllowed = 1;
@@ -40,6 +45,7 @@ export async function onBuiltAttempt<T>(plane: Plane, attempt: Attempt, work: On
   return plane.database.transaction(async (trx) => {
     const row = await lockDeployment(trx, attempt.deployment);
     if (row?.attempt !== attempt.attempt || row.deployment_status !== 'building') throw stale(attempt);
+    if (attempt.heldBy !== undefined && row.lease_owner !== attempt.heldBy) throw stale(attempt);
     return work(trx, row);
   });
 }

@@ -1,7 +1,8 @@
 /** Claiming what is queued, and starting its builder. */
-import { sql } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import { SphereError } from '../contract/errors.ts';
 import { failAttempt, loseAttempt } from './attempts.ts';
+import type { Tables } from './database/tables.ts';
 import { nextStatus } from './deployment-status.ts';
 import { type DeploymentRow, siteOf } from './deployments.ts';
 import { leaseUntil } from './leases.ts';
@@ -12,84 +13,140 @@ import type { RunnerRef } from './ports.ts';
 /** Names the lock under which the processes of a plane take turns to count running builds; any number that is ours alone. */
 const claimLock = 7_364_001;
 
+/** The most that one process claims at a time: others are waiting for the lock. */
+const claimedAtOnce = 10;
+
 /**
- * Claims the next queued deployment when a slot is free: the account with the fewest running builds first, then the
- * oldest. The claim is committed as `building` with a new attempt before anything is started.
+ * Claims what is queued while slots are free: of the account with the fewest running builds first, then the oldest. The
+ * claim is committed as `building` with a new attempt before anything is started. Call again until nothing is claimed.
  */
-export async function claimNext(plane: Plane): Promise<DeploymentRow | undefined> {
-  const now = plane.now();
-  const { maxBuilds, maxBuildsPerAccount, leaseMs } = plane.settings;
+export async function claimQueued(plane: Plane): Promise<DeploymentRow[]> {
+  // Most looks find nothing: they need no transaction, and need not wait for each other.
+  const queued = await plane.database.query
+    .selectFrom('deployments')
+    .select('id')
+    .where('deployment_status', '=', 'queued')
+    .limit(1)
+    .executeTakeFirst();
+  if (!queued) return [];
   return plane.database.transaction(async (trx) => {
-    // Most looks find nothing: they need not wait for each other.
-    const queued = await trx
-      .selectFrom('deployments')
-      .select('id')
-      .where('deployment_status', '=', 'queued')
-      .limit(1)
-      .executeTakeFirst();
-    if (!queued) return undefined;
     await sql`select pg_advisory_xact_lock(${claimLock})`.execute(trx);
-    const busy = await trx
-      .selectFrom('deployments')
-      .select((eb) => ['account_id', eb.fn.countAll<string>().as('builds')])
-      .where('deployment_status', '=', 'building')
-      .where('phase', '<>', 'publish')
-      .where(sql<boolean>`source->>'kind' <> 'prebuilt'`)
-      .groupBy('account_id')
-      .execute();
-    const builds = busy.map((row) => Number(row.builds));
-    if (builds.reduce((sum, number) => sum + number, 0) >= maxBuilds) return undefined;
-    const full = busy.filter((_, n) => (builds[n] as number) >= maxBuildsPerAccount);
-    let candidates = trx
-      .selectFrom('deployments')
-      .selectAll()
-      .where('deployment_status', '=', 'queued')
-      .where((eb) => eb.or([eb('runner', 'is', null), eb('stopped_at', 'is not', null)]));
-    if (full.length > 0) {
-      candidates = candidates.where(
-        'account_id',
-        'not in',
-        full.map((row) => row.account_id),
-      );
-    }
-    const next = await candidates
-      .orderBy(
-        (eb) =>
-          eb
-            .selectFrom('deployments as busy')
-            .select(eb.fn.countAll().as('count'))
-            .where('busy.deployment_status', '=', 'building')
-            .whereRef('busy.account_id', '=', 'deployments.account_id'),
-        'asc',
-      )
-      .orderBy('created_at')
-      .limit(1)
-      .forUpdate()
-      .skipLocked()
-      .executeTakeFirst();
-    if (!next) return undefined;
-    return trx
-      .updateTable('deployments')
-      .set({
-        deployment_status: nextStatus(next.deployment_status, 'start'),
-        phase: 'prepare',
-        phases: JSON.stringify(enterPhase(next.phases, 'prepare', now)),
-        attempt: next.attempt + 1,
-        lease_owner: plane.id,
-        lease_epoch: next.lease_epoch + 1,
-        lease_expires_at: leaseUntil(leaseMs),
-        runner: null,
-        builder_token_hash: null,
-        stop_requested_at: null,
-        stopped_at: null,
-        seen_at: new Date(now),
-        started_at: next.started_at ?? new Date(now),
-        updated_at: new Date(now),
-      })
-      .where('id', '=', next.id)
-      .returningAll()
-      .executeTakeFirstOrThrow();
+    const ids = await nextInTurn(plane, trx);
+    if (ids.length === 0) return [];
+    // Nothing else claims, but somebody may be cancelling one.
+    const rows = await claimable(trx).selectAll().where('id', 'in', ids).forUpdate().skipLocked().execute();
+    return rows.length === 0 ? [] : startAttempts(plane, trx, rows);
   });
+}
+
+/** What is queued, and whose earlier builder is not at work any more. */
+const claimable = (trx: Transaction<Tables>) =>
+  trx
+    .selectFrom('deployments')
+    .where('deployment_status', '=', 'queued')
+    .where((eb) => eb.or([eb('runner', 'is', null), eb('stopped_at', 'is not', null)]));
+
+/** The ids of what may be claimed now, in turn. Under `claimLock`. */
+async function nextInTurn(plane: Plane, trx: Transaction<Tables>): Promise<string[]> {
+  const { maxBuilds, maxBuildsPerAccount } = plane.settings;
+  const busy = await trx
+    .selectFrom('deployments')
+    .select((eb) => [
+      'account_id',
+      eb.fn.countAll<string>().as('all'),
+      sql<string>`count(*) filter (where phase <> 'publish' and source->>'kind' <> 'prebuilt')`.as('slots'),
+    ])
+    .where('deployment_status', '=', 'building')
+    .groupBy('account_id')
+    .execute();
+  const free = maxBuilds - busy.reduce((sum, row) => sum + Number(row.slots), 0);
+  if (free <= 0) return [];
+  const busyOf = new Map(busy.map((row) => [row.account_id, row]));
+  const most = Math.min(free, claimedAtOnce);
+  // By account, which are few, because the queue may be long.
+  const { rows } = await sql<{ account: string; id: string; createdAt: Date }>`
+    select accounts.account_id as account, next.id, next.created_at as "createdAt"
+    from (${claimable(trx).select('account_id').distinct()}) accounts
+    cross join lateral (
+      ${claimable(trx)
+        .select(['id', 'created_at'])
+        .where(sql<boolean>`deployments.account_id = accounts.account_id`)
+        .orderBy('created_at')
+        .limit(most)}) next
+    order by next.created_at`.execute(trx);
+  const queues = new Map<string, AccountQueue>();
+  for (const { account, id, createdAt } of rows) {
+    const { all = 0, slots = 0 } = busyOf.get(account) ?? {};
+    const queue = queues.get(account) ?? {
+      running: Number(all),
+      free: maxBuildsPerAccount - Number(slots),
+      waiting: [],
+    };
+    queue.waiting.push({ id, since: createdAt.getTime() });
+    queues.set(account, queue);
+  }
+  return fairTurns([...queues.values()], most);
+}
+
+/** What one account has running and waiting, oldest first, and how many slots it may still take. */
+type AccountQueue = { running: number; free: number; waiting: { id: string; since: number }[] };
+
+/** The first `most` ids: each of the account that has the fewest running by then, the oldest first among equals. */
+export function fairTurns(queues: readonly AccountQueue[], most: number): string[] {
+  const left = queues.map(({ running, free, waiting }) => ({
+    running,
+    waiting: waiting.slice(0, Math.max(0, free)),
+  }));
+  const ids: string[] = [];
+  while (ids.length < most) {
+    const [first] = left
+      .filter((queue) => queue.waiting.length > 0)
+      .sort((a, b) => a.running - b.running || sinceOf(a.waiting) - sinceOf(b.waiting));
+    const next = first?.waiting.shift();
+    if (!first || !next) break;
+    first.running += 1;
+    ids.push(next.id);
+  }
+  return ids;
+}
+
+const sinceOf = (waiting: AccountQueue['waiting']) => waiting[0]?.since ?? 0;
+
+/** Makes locked rows `building`, with a new attempt each. */
+async function startAttempts(
+  plane: Plane,
+  trx: Transaction<Tables>,
+  rows: readonly DeploymentRow[],
+): Promise<DeploymentRow[]> {
+  const now = plane.now();
+  const time = new Date(now);
+  const phases = rows.map((row) => [row.id, JSON.stringify(enterPhase(row.phases, 'prepare', now))]);
+  const next = sql<{
+    id: string;
+    phases: string;
+  }>`jsonb_each_text(${JSON.stringify(Object.fromEntries(phases))}::jsonb)`;
+  return trx
+    .updateTable('deployments')
+    .from(next.as<'next'>(sql`next(id, phases)`))
+    .set((eb) => ({
+      deployment_status: nextStatus('queued', 'start'),
+      phase: 'prepare',
+      phases: sql`next.phases::jsonb`,
+      attempt: eb('attempt', '+', 1),
+      lease_owner: plane.id,
+      lease_epoch: eb('lease_epoch', '+', 1),
+      lease_expires_at: leaseUntil(plane.settings.leaseMs),
+      runner: null,
+      builder_token_hash: null,
+      stop_requested_at: null,
+      stopped_at: null,
+      seen_at: time,
+      started_at: eb.fn.coalesce('started_at', sql<Date>`${time}::timestamptz`),
+      updated_at: time,
+    }))
+    .whereRef('deployments.id', '=', 'next.id')
+    .returningAll('deployments')
+    .execute();
 }
 
 /** Makes the site's place, then starts the builder of an attempt that has been claimed. May be repeated where `startsOnce`. */

@@ -1,28 +1,33 @@
 /** `POST /v1/deployments`: from a pinned source to a row in the queue, in one transaction. */
 import { createHash } from 'node:crypto';
-import type { Selectable, Transaction } from 'kysely';
+import type { Transaction } from 'kysely';
 import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE, reservedSlugs } from '../contract/words.ts';
 import { asker, nothingChanged } from './asked-by.ts';
 import { recordChange } from './audit.ts';
-import type { ProjectTable, Tables } from './database/tables.ts';
+import type { Tables } from './database/tables.ts';
 import {
   type DeploymentRow,
   endDeployment,
   findDeployment,
+  liveDeployments,
   lockDeployment,
   sayEnd,
-  showDeployment,
+  viewDeployment,
 } from './deployments.ts';
+import { ensureProject } from './ensure-project.ts';
 import { newId } from './keys.ts';
 import { leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
-import { liveSite } from './projects.ts';
+import { type ProjectRow, siteOn } from './projects.ts';
+import { checkTarget, openPreview, type TargetRow, takeTarget } from './targets.ts';
+import type { Turns } from './turns.ts';
 
-type Project = Selectable<ProjectTable>;
 type Created = {
+  /** Absent when another request has made the row, under the same key. */
+  target?: TargetRow;
   row: DeploymentRow;
   outcome: CreateDeploymentAnswer['outcome'];
   superseded: DeploymentRow[];
@@ -33,13 +38,14 @@ const keyLifeMs = 24 * 3600_000;
 
 /**
  * Queues a deployment, or finds that the same thing is live already. `key` (optional) makes a repeated call answer
- * what the first one made. Throws `SLUG_IN_USE`, `SOURCE_UNAVAILABLE`, `IDEMPOTENCY_KEY_REUSED`, `REQUEST_INVALID`.
+ * what the first one made. `turns`: at the targets of this process. Throws `SLUG_IN_USE`, `SOURCE_UNAVAILABLE`, `IDEMPOTENCY_KEY_REUSED`, `REQUEST_INVALID`.
  */
 export async function createDeployment(
   plane: Plane,
   account: string,
   request: CreateDeployment,
   key: string | undefined,
+  turns: Turns,
 ): Promise<CreateDeploymentAnswer> {
   checkRequest(request);
   const region = regionOf(plane, request);
@@ -47,7 +53,7 @@ export async function createDeployment(
   const known = key === undefined ? undefined : await findByKey(plane, account, key, bodyHash);
   if (known) {
     nothingChanged();
-    return answer(plane, known, 'created');
+    return answerAgain(plane, known);
   }
 
   if (request.source.kind === 'upload' && !(await plane.sites.hasSource(account, request.source.digest))) {
@@ -61,20 +67,32 @@ export async function createDeployment(
   }
   const project = await ensureProject(plane, account, request, region);
   // Whoever builds it elsewhere has begun already: the place of the site is made first.
-  if (request.source.kind === 'prebuilt') await plane.sites.prepare(liveSite(project));
-  const created = await plane.database
-    .transaction((trx) => insertDeployment(plane, trx, account, request, key, bodyHash))
-    .catch(async (error: unknown) => {
-      if (error !== keyTaken || key === undefined) throw error;
-      const first = await findByKey(plane, account, key, bodyHash);
-      if (!first) throw error;
-      return { row: first, outcome: 'created' as const, superseded: [] };
-    });
+  if (request.source.kind === 'prebuilt') await plane.sites.prepare(siteOn(project, targetOf(request)));
+  const insert = () =>
+    plane.database.transaction((trx) =>
+      insertDeployment(plane, trx, account, project, request, key, bodyHash),
+    );
+  const created = await turns(project.id, insert).catch(async (error: unknown): Promise<Created> => {
+    if (error !== keyTaken || key === undefined) throw error;
+    const first = await findByKey(plane, account, key, bodyHash);
+    if (!first) throw error;
+    return { row: first, outcome: 'created', superseded: [] };
+  });
+  if (created.target && created.target.name !== LIVE) await openPreview(plane, project, created.target);
   for (const old of created.superseded) {
     await sayEnd(plane, old, 'queue', `Superseded by ${created.row.id} before it started.`);
   }
   plane.wake();
-  return answer(plane, created.row, created.outcome);
+  const { row, outcome, target } = created;
+  if (!target) return answerAgain(plane, row);
+  // What was made just now is not live yet; a preview's may have been promoted since.
+  const live =
+    outcome === 'created'
+      ? new Map<string, string>()
+      : row.target === LIVE
+        ? new Map([[`${row.project_id} ${LIVE}`, row.id]])
+        : await liveDeployments(plane.database.query, [row.project_id]);
+  return answer(plane, row, outcome, { live, expiresAt: target.expires_at });
 }
 
 function checkRequest(request: CreateDeployment): void {
@@ -86,7 +104,10 @@ function checkRequest(request: CreateDeployment): void {
   if (request.gitToken !== undefined && request.source.kind !== 'git') {
     throw new SphereError('REQUEST_INVALID', 'a Git token goes with a repository only');
   }
+  checkTarget(request.project, targetOf(request), request.expireAfterDays);
 }
+
+const targetOf = (request: CreateDeployment) => request.target ?? LIVE;
 
 /** The region that is asked for, or null where the plane chooses. Throws `REQUEST_INVALID` for one that it has not. */
 function regionOf(plane: Plane, request: CreateDeployment): string | null {
@@ -129,117 +150,24 @@ async function findByKey(plane: Plane, account: string, key: string, bodyHash: s
   return findDeployment(plane.database.query, account, known.deployment_id);
 }
 
-/** Finds or makes the project, and refuses to deploy over one that belongs to another place. */
-async function ensureProject(
-  plane: Plane,
-  account: string,
-  request: CreateDeployment,
-  region: string | null,
-): Promise<Project> {
-  const { query } = plane.database;
-  const find = () =>
-    query.selectFrom('projects').selectAll().where('slug', '=', request.project).executeTakeFirst();
-  let project = await find();
-  if (!project) {
-    const now = new Date(plane.now());
-    const id = newId('prj');
-    await plane.database.transaction(async (trx) => {
-      const made = await trx
-        .insertInto('projects')
-        .values({
-          id,
-          account_id: account,
-          slug: request.project,
-          bucket_location: region ?? (plane.sites.regions[0] as string),
-          origin: request.origin,
-          port: null,
-          created_at: now,
-          updated_at: now,
-        })
-        .onConflict((conflict) => conflict.column('slug').doNothing())
-        .returning('id')
-        .executeTakeFirst();
-      if (made)
-        await trx
-          .insertInto('targets')
-          .values({ project_id: id, name: LIVE, live_publication_id: null })
-          .execute();
-    });
-    project = await find();
-  }
-  if (!project) throw new Error(`the project ${request.project} was made and is not there`);
-  checkOrigin(project, account, request);
-  if (region !== null && region !== project.bucket_location) {
-    throw new SphereError('SLUG_IN_USE', `the site "${project.slug}" is kept in ${project.bucket_location}`, {
-      hint: `Leave --region out, or choose another slug for the site in ${region}.`,
-    });
-  }
-  if (project.removed_at !== null) await revive(plane, project);
-  const port = await plane.addresses.open(project.slug, project.port);
-  if (port !== project.port) {
-    await query.updateTable('projects').set({ port }).where('id', '=', project.id).execute();
-  }
-  return project;
-}
-
-/** Takes a removed project back into use, once all that it served has been taken away. */
-async function revive(plane: Plane, project: Project): Promise<void> {
-  const { query } = plane.database;
-  const half = await query
-    .selectFrom('targets')
-    .select('name')
-    .where('project_id', '=', project.id)
-    .where((eb) => eb.or([eb('emptied_at', 'is', null), eb('emptied_at', '<', project.removed_at)]))
-    .executeTakeFirst();
-  if (half) {
-    throw new SphereError('PUBLISHING', `the site "${project.slug}" is being removed just now`, {
-      hint: `Try again in a moment; if it stays so, \`sphere rm ${project.slug}\` finishes the removal.`,
-    });
-  }
-  await query.updateTable('projects').set({ removed_at: null }).where('id', '=', project.id).execute();
-}
-
-function checkOrigin(project: Project, account: string, request: CreateDeployment): void {
-  const foreign = project.account_id !== account;
-  if (!foreign && (request.projectNamed || project.origin === request.origin)) return;
-  const from = foreign ? 'another account' : project.origin;
-  throw new SphereError(
-    'SLUG_IN_USE',
-    `the slug "${request.project}" is in use: that site is deployed from ${from}`,
-    {
-      hint: foreign
-        ? 'Choose another with --slug.'
-        : `Choose another with --slug, or replace that site on purpose with --slug ${request.project}.`,
-    },
-  );
-}
-
 async function insertDeployment(
   plane: Plane,
   trx: Transaction<Tables>,
   account: string,
+  project: ProjectRow,
   request: CreateDeployment,
   key: string | undefined,
   bodyHash: string,
 ): Promise<Created> {
-  const project = await trx
-    .selectFrom('projects')
-    .selectAll()
-    .where('slug', '=', request.project)
-    .executeTakeFirstOrThrow();
+  const name = targetOf(request);
+  const now = plane.now();
   // The row lock makes everybody who asks for this target take turns: order, "already live" and supersede agree.
-  const target = await trx
-    .selectFrom('targets')
-    .selectAll()
-    .where('project_id', '=', project.id)
-    .where('name', '=', LIVE)
-    .forUpdate()
-    .executeTakeFirstOrThrow();
+  const target = await takeTarget(trx, project, name, { expireAfterDays: request.expireAfterDays, now });
   const unfinished = await trx
     .selectFrom('deployments')
-    .selectAll()
+    .select(['id', 'deployment_status'])
     .where('project_id', '=', project.id)
-    .where('target', '=', LIVE)
+    .where('target', '=', name)
     .where('deployment_status', 'in', ['queued', 'building'])
     .execute();
   const fingerprint = fingerprintOf(request);
@@ -250,18 +178,19 @@ async function insertDeployment(
       .selectAll('deployments')
       .where('publications.id', '=', target.live_publication_id)
       .executeTakeFirst();
-    if (live?.fingerprint === fingerprint && live.deployment_status === 'ready') {
+    // One that was promoted was built for its preview, not for this target.
+    const same = live?.fingerprint === fingerprint && live.target === name;
+    if (same && live.deployment_status === 'ready') {
       nothingChanged();
-      return { row: live, outcome: 'already_live', superseded: [] };
+      return { row: live, outcome: 'already_live', superseded: [], target };
     }
   }
 
-  const now = plane.now();
   await trx
     .updateTable('targets')
     .set({ next_order: target.next_order + 1 })
     .where('project_id', '=', project.id)
-    .where('name', '=', LIVE)
+    .where('name', '=', name)
     .execute();
   // A prebuilt output is built by its caller: it is claimed as it is made.
   const prebuilt = request.source.kind === 'prebuilt';
@@ -272,11 +201,11 @@ async function insertDeployment(
       id: newId('dpl'),
       account_id: account,
       project_id: project.id,
-      target: LIVE,
+      target: name,
       project_slug: project.slug,
       bucket_location: project.bucket_location,
       git_url: request.source.kind === 'git' ? request.source.repository : null,
-      deployment_url: plane.addresses.site(liveSite(project)),
+      deployment_url: plane.addresses.site(siteOn(project, name)),
       deployment_status: prebuilt ? 'building' : 'queued',
       phase: prebuilt ? 'prepare' : 'queue',
       phases: JSON.stringify(prebuilt ? enterPhase(queued, 'prepare', now) : queued),
@@ -315,7 +244,7 @@ async function insertDeployment(
     await endDeployment(trx, old, 'cancel', { reason: 'superseded', error }, now);
     superseded.push(old);
   }
-  return { row, outcome: 'created', superseded };
+  return { row, outcome: 'created', superseded, target };
 }
 
 /** Thrown to undo what a request has written whose key another one has used at the same time. */
@@ -353,13 +282,28 @@ export async function forgetOldKeys(plane: Plane): Promise<void> {
     .execute();
 }
 
-async function answer(
+/** What a request is answered that is sent again. */
+async function answerAgain(plane: Plane, row: DeploymentRow): Promise<CreateDeploymentAnswer> {
+  const { query } = plane.database;
+  const live = await liveDeployments(query, [row.project_id]);
+  const target = await query
+    .selectFrom('targets')
+    .select('expires_at')
+    .where('project_id', '=', row.project_id)
+    .where('name', '=', row.target)
+    .executeTakeFirst();
+  return answer(plane, row, 'created', { live, expiresAt: target?.expires_at ?? null });
+}
+
+function answer(
   plane: Plane,
   row: DeploymentRow,
   outcome: CreateDeploymentAnswer['outcome'],
-): Promise<CreateDeploymentAnswer> {
-  const deployment = await showDeployment(plane, row);
-  if (outcome === 'already_live' || row.source.kind !== 'prebuilt') return { outcome, deployment };
+  { live, expiresAt }: { live: ReadonlyMap<string, string>; expiresAt: Date | null },
+): CreateDeploymentAnswer {
+  const deployment = viewDeployment(plane, row, live);
+  const made = { outcome, deployment, ...(expiresAt ? { expiresAt: expiresAt.toISOString() } : {}) };
+  if (outcome === 'already_live' || row.source.kind !== 'prebuilt') return made;
   const bootstrapToken = plane.keys.bootstrapToken(row.id, row.attempt);
-  return { outcome, deployment, builder: { attempt: row.attempt, bootstrapToken } };
+  return { ...made, builder: { attempt: row.attempt, bootstrapToken } };
 }

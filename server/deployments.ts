@@ -1,8 +1,8 @@
 /** Deployments as rows: reading them, ending them, and what the API shows of them. */
-import type { Selectable, Transaction } from 'kysely';
+import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Deployment } from '../contract/api.ts';
 import { type ErrorBody, SphereError } from '../contract/errors.ts';
-import type { EndReason, Phase } from '../contract/words.ts';
+import { type EndReason, LIVE, type Phase } from '../contract/words.ts';
 import type { DeploymentTable, Tables } from './database/tables.ts';
 import { isEnded, nextStatus } from './deployment-status.ts';
 import { endPhases, phaseTimings } from './phases.ts';
@@ -97,7 +97,7 @@ export async function sayEnd(
   plane.wake();
 }
 
-/** The ids of what is live, of `projects` or of all. */
+/** The ids of what is live, of `projects` or of all, by `PROJECT TARGET`. A preview that has ended serves nothing. */
 export async function liveDeployments(
   db: Queries,
   projects?: readonly string[],
@@ -106,18 +106,40 @@ export async function liveDeployments(
   let query = db
     .selectFrom('targets')
     .innerJoin('publications', 'publications.id', 'targets.live_publication_id')
-    .select(['targets.project_id', 'targets.name', 'publications.deployment_id']);
+    .select(['targets.project_id', 'targets.name', 'publications.deployment_id'])
+    .where(sql<boolean>`(targets.expires_at is null or targets.expires_at > now())`);
   if (projects) query = query.where('targets.project_id', 'in', projects);
   const rows = await query.execute();
   return new Map(rows.map((row) => [`${row.project_id} ${row.name}`, row.deployment_id]));
 }
 
+/** What of a row the API shows: lists read no more, because parsing what nobody sees costs more than finding it. */
+export const shownColumns = [
+  'id',
+  'project_id',
+  'target',
+  'project_slug',
+  'bucket_location',
+  'deployment_status',
+  'reason',
+  'error',
+  'phase',
+  'phases',
+  'detections',
+  'warnings',
+  'figures',
+  'source',
+  'attempt',
+  'created_at',
+  'started_at',
+  'finished_at',
+] as const satisfies (keyof DeploymentRow)[];
+
+export type ShownRow = Pick<DeploymentRow, (typeof shownColumns)[number]>;
+
 /** What the API shows of `row`. */
-export function viewDeployment(
-  plane: Plane,
-  row: DeploymentRow,
-  live: ReadonlyMap<string, string>,
-): Deployment {
+export function viewDeployment(plane: Plane, row: ShownRow, live: ReadonlyMap<string, string>): Deployment {
+  const liveOn = targetsThatServe(row, live);
   return {
     id: row.id,
     project: row.project_slug,
@@ -134,7 +156,8 @@ export function viewDeployment(
     attempt: row.attempt,
     url: plane.addresses.site(siteOf(row)),
     address: plane.addresses.direct(siteOf(row)),
-    live: live.get(`${row.project_id} ${row.target}`) === row.id,
+    live: liveOn.length > 0,
+    liveOn,
     figures: row.figures,
     createdAt: row.created_at.toISOString(),
     startedAt: row.started_at?.toISOString() ?? null,
@@ -142,7 +165,14 @@ export function viewDeployment(
   };
 }
 
+/** The targets of its project that serve `row` now: its own, and `live` when it was promoted. */
+function targetsThatServe(row: ShownRow, live: ReadonlyMap<string, string>): string[] {
+  return [...new Set([LIVE, row.target])].filter(
+    (target) => live.get(`${row.project_id} ${target}`) === row.id,
+  );
+}
+
 /** `row` as the API shows it, looked up whole. */
-export async function showDeployment(plane: Plane, row: DeploymentRow): Promise<Deployment> {
+export async function showDeployment(plane: Plane, row: ShownRow): Promise<Deployment> {
   return viewDeployment(plane, row, await liveDeployments(plane.database.query, [row.project_id]));
 }

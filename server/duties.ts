@@ -4,6 +4,7 @@ import { forgetOldKeys } from './create-deployment.ts';
 import { leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
 import type { Build, RunnerRef } from './ports.ts';
+import { removeEndedPreviews } from './remove-targets.ts';
 import { forgetJobTokens } from './tokens.ts';
 
 export type Duty = {
@@ -13,9 +14,10 @@ export type Duty = {
   run(plane: Plane): Promise<void>;
 };
 
-/** Builders that nobody waits for are looked for this often, and idempotency keys forgotten. */
+/** Builders that nobody waits for are looked for this often, previews ended, and idempotency keys forgotten. */
 export const duties: readonly Duty[] = [
   { name: 'orphans', everyMs: 60_000, run: stopOrphans },
+  { name: 'ended previews', everyMs: 60_000, run: removeEndedPreviews },
   { name: 'idempotency keys', everyMs: 3600_000, run: forgetOldKeys },
   { name: 'job tokens', everyMs: 3600_000, run: forgetJobTokens },
 ];

@@ -1,8 +1,9 @@
 /** Puts the embedded plane of one data directory together: lock, adapters, app, listen, work. */
 import { join } from 'node:path';
 import type { Kysely } from 'kysely';
+import { siteLabel } from '../contract/preview.ts';
 import { version } from '../contract/version.ts';
-import { LOCAL_REGION } from '../contract/words.ts';
+import { LIVE, LOCAL_REGION } from '../contract/words.ts';
 import { packageRoot } from '../files/package-root.ts';
 import { createDiskLogStore } from './adapters/disk-log-store.ts';
 import { createDiskSiteStore } from './adapters/disk-site-store.ts';
@@ -30,10 +31,12 @@ import { closeServer, createSiteListeners, listenForPlane } from './listeners.ts
 import { createOpenUses } from './open-uses.ts';
 import type { Plane } from './plane.ts';
 import type { BuildRunner } from './ports.ts';
-import { liveSite } from './projects.ts';
+import { type ProjectRow, siteOn } from './projects.ts';
 import { prune } from './prune.ts';
+import { removeEndedPreviews } from './remove-targets.ts';
 import type { RunningServer } from './running-server.ts';
 import { createSiteHandler } from './sites/serve.ts';
+import { openPreview } from './targets.ts';
 import { startWorkLoop, unlessStale, type WorkLoop } from './work-loop.ts';
 
 /** What a test may replace. */
@@ -91,8 +94,11 @@ async function open(
   const logs = createDiskLogStore(paths.logs, { maxBytes: config.maxLogBytes });
   closers.push(() => logs.close());
   const sites = createDiskSiteStore(paths.sites);
+  // Duties run only while there is something to look at: a preview ends by the clock.
+  const endOf = new Map<string, Date>();
+  const hasEnded = (label: string) => (endOf.get(label)?.getTime() ?? Number.POSITIVE_INFINITY) <= Date.now();
   const serveSite = createSiteHandler({
-    find: (slug) => sites.live(slug),
+    find: (label) => (hasEnded(label) ? null : sites.live(label)),
     blobFile: (slug, blob) => sites.blobFile(slug, blob),
     compressedDirectory: paths.compressed,
     report: (error) => report('serving a site failed', error),
@@ -126,9 +132,18 @@ async function open(
       url,
     },
     addresses: {
-      site: ({ slug }) => `http://${slug}.localhost:${port}/`,
-      direct: ({ slug }) => `http://127.0.0.1:${listeners.portOf(slug) ?? port}/`,
-      open: (slug, wanted) => listeners.open(slug, wanted),
+      site: (site) => `http://${siteLabel(site)}.localhost:${port}/`,
+      direct: (site) => `http://127.0.0.1:${listeners.portOf(siteLabel(site)) ?? port}/`,
+      open(site, wanted, expiresAt) {
+        const label = siteLabel(site);
+        if (expiresAt === null) endOf.delete(label);
+        else endOf.set(label, expiresAt);
+        return listeners.open(label, wanted);
+      },
+      async close(site) {
+        endOf.delete(siteLabel(site));
+        await listeners.closeOne(siteLabel(site));
+      },
     },
     publishing: new Set(),
     ending: ending.signal,
@@ -161,7 +176,10 @@ async function open(
       dataDirectory: config.home,
       startedAt,
       waitingFor: () => [],
-      prune: () => prune(plane, directories),
+      async prune() {
+        await removeEndedPreviews(plane);
+        return prune(plane, directories);
+      },
       shutDown,
     },
   });
@@ -202,19 +220,29 @@ async function openSites(plane: Plane): Promise<void> {
   const { query } = plane.database;
   const projects = await query
     .selectFrom('projects')
-    .select(['id', 'slug', 'port', 'bucket_location'])
+    .selectAll()
     .where('bucket_location', '=', LOCAL_REGION)
     .execute();
   for (const project of projects) {
-    const { id, slug, port } = project;
-    const address = plane.addresses.site(liveSite(project));
-    const now = await plane.addresses.open(slug, port);
+    const { id, port } = project;
+    const now = await plane.addresses.open(siteOn(project, LIVE), port, null);
     if (now !== port) await query.updateTable('projects').set({ port: now }).where('id', '=', id).execute();
-    await query
-      .updateTable('deployments')
-      .set({ deployment_url: address })
-      .where('project_id', '=', id)
-      .where('deployment_url', '<>', address)
-      .execute();
+    const targets = await query.selectFrom('targets').selectAll().where('project_id', '=', id).execute();
+    for (const target of targets) {
+      if (target.name !== LIVE && target.removed_at === null) await openPreview(plane, project, target);
+      await updateAddress(plane, project, target.name);
+    }
   }
+}
+
+/** The plane's port, and with it every address, may be another one now. */
+async function updateAddress(plane: Plane, project: ProjectRow, target: string): Promise<void> {
+  const address = plane.addresses.site(siteOn(project, target));
+  await plane.database.query
+    .updateTable('deployments')
+    .set({ deployment_url: address })
+    .where('project_id', '=', project.id)
+    .where('target', '=', target)
+    .where('deployment_url', '<>', address)
+    .execute();
 }

@@ -2,7 +2,8 @@
 import { sql } from 'kysely';
 import type { DeploymentList } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
-import { liveDeployments, viewDeployment } from './deployments.ts';
+import { LIVE } from '../contract/words.ts';
+import { shownColumns, viewDeployment } from './deployments.ts';
 import type { Plane } from './plane.ts';
 
 export type HistoryPage = {
@@ -16,6 +17,12 @@ export type HistoryPage = {
 /** Where a page ends: what the index sorts by. Several deployments may share a millisecond. */
 type Cursor = { createdAt: Date; order: number; id: string };
 
+/** The targets that serve it: its own, and `live` when it was promoted. As `liveDeployments` has it. */
+const liveOn = sql<string[]>`array(
+  select targets.name from targets join publications on publications.id = targets.live_publication_id
+  where targets.project_id = deployments.project_id and targets.name in (deployments.target, ${LIVE})
+    and publications.deployment_id = deployments.id and (targets.expires_at is null or targets.expires_at > now()))`;
+
 /** A page of the account's deployments. Throws `REQUEST_INVALID` for a cursor that is none. */
 export async function listDeployments(
   plane: Plane,
@@ -24,7 +31,8 @@ export async function listDeployments(
 ): Promise<DeploymentList> {
   let query = plane.database.query
     .selectFrom('deployments')
-    .selectAll()
+    .select(shownColumns)
+    .select(['order', liveOn.as('live_on')])
     .where('account_id', '=', account)
     .orderBy('created_at', 'desc')
     .orderBy('order', 'desc')
@@ -40,7 +48,9 @@ export async function listDeployments(
   }
   const rows = await query.execute();
   const page = rows.slice(0, limit);
-  const live = await liveDeployments(plane.database.query, [...new Set(page.map((row) => row.project_id))]);
+  const live = new Map(
+    page.flatMap((row) => row.live_on.map((target) => [`${row.project_id} ${target}`, row.id])),
+  );
   const last = page.at(-1);
   return {
     deployments: page.map((row) => viewDeployment(plane, row, live)),

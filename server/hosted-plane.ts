@@ -71,7 +71,12 @@ async function open(
       sites,
       builds,
       keys: createKeys(config.key),
-      addresses: { site: sites.address, direct: sites.address, open: async () => null },
+      addresses: {
+        site: sites.address,
+        direct: sites.address,
+        open: async () => null,
+        close: async () => {},
+      },
       settings: {
         maxBuilds: config.maxBuilds,
         maxBuildsPerAccount: config.maxBuildsPerAccount,

@@ -2,7 +2,8 @@
 
 export type RequestedHost =
   | { kind: 'api' }
-  | { kind: 'site'; slug: string }
+  /** A site's label: its slug, for a preview `<slug>--<name>`. */
+  | { kind: 'site'; label: string }
   | { kind: 'other'; name: string };
 
 const apiNames = new Set(['localhost', '127.0.0.1', '[::1]']);
@@ -14,8 +15,8 @@ const apiNames = new Set(['localhost', '127.0.0.1', '[::1]']);
 export function requestedHost(header: string | undefined): RequestedHost {
   const name = nameOf(header);
   if (apiNames.has(name)) return { kind: 'api' };
-  const slug = /^([a-z0-9-]+)\.localhost$/.exec(name)?.[1];
-  return slug === undefined ? { kind: 'other', name } : { kind: 'site', slug };
+  const label = /^([a-z0-9-]+)\.localhost$/.exec(name)?.[1];
+  return label === undefined ? { kind: 'other', name } : { kind: 'site', label };
 }
 
 /**

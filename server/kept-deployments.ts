@@ -1,10 +1,14 @@
-/** Which deployments' files are kept: what is live, what is under way, and what may be rolled back to. */
+/** Which deployments' files are kept: what is live, what is under way, and what may be rolled back to or promoted. */
+import { sql } from 'kysely';
 import type { Plane } from './plane.ts';
 
 /** Deployments per target that were live and stay ready for a rollback. */
 const keptPerTarget = 20;
 
-/** Per project, by id: live, the last that were live of each target, and everything that has not ended. */
+/**
+ * Per project, by id: live, the last that were live of each target, and everything that has not ended. Of a target that
+ * was emptied nothing is kept that was published before.
+ */
 export async function keptDeployments(plane: Plane): Promise<Map<string, Set<string>>> {
   const { query } = plane.database;
   const kept = new Map<string, Set<string>>();
@@ -14,9 +18,19 @@ export async function keptDeployments(plane: Plane): Promise<Map<string, Set<str
   };
   const done = await query
     .selectFrom('publications')
-    .select(['project_id', 'target', 'deployment_id'])
-    .where('state', '=', 'done')
-    .orderBy('order', 'desc')
+    .innerJoin('targets', (join) =>
+      join
+        .onRef('targets.project_id', '=', 'publications.project_id')
+        .onRef('targets.name', '=', 'publications.target'),
+    )
+    .select(['publications.project_id', 'publications.target', 'publications.deployment_id'])
+    // What waits to be promoted is about to be live, whatever becomes of its preview.
+    .where('publications.state', 'in', ['done', 'waiting', 'running'])
+    .where(
+      sql<boolean>`(publications.started_at is null or targets.emptied_at is null
+        or publications.started_at > targets.emptied_at)`,
+    )
+    .orderBy('publications.order', 'desc')
     .execute();
   const perTarget = new Map<string, Set<string>>();
   for (const row of done) {

@@ -50,9 +50,11 @@ export async function listenForPlane(
 }
 
 export type SiteListeners = {
-  /** The port on which `slug` answers: `port` where that is free, else another. */
-  open(slug: string, port: number | null): Promise<number>;
-  portOf(slug: string): number | undefined;
+  /** The port on which the site `label` answers: `port` where that is free, else another. */
+  open(label: string, port: number | null): Promise<number>;
+  portOf(label: string): number | undefined;
+  /** The site `label` has no port of its own any more. */
+  closeOne(label: string): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -60,12 +62,12 @@ export type SiteListeners = {
 export function createSiteListeners(serveSite: ServeSite, planePort: () => number): SiteListeners {
   const open = new Map<string, { server: Server; port: number }>();
 
-  async function start(slug: string, wanted: number | null): Promise<number> {
+  async function start(label: string, wanted: number | null): Promise<number> {
     const server = createHttpServer((request, response) => {
       // The site's own port answers to loopback names only, like everything here.
       const host = requestedHost(request.headers.host);
       if (host.kind === 'other') refuseHost(host.name, response);
-      else serveSite(slug, request, response);
+      else serveSite(label, request, response);
     });
     const choices = [
       ...(wanted === null ? [] : [wanted]),
@@ -76,21 +78,26 @@ export function createSiteListeners(serveSite: ServeSite, planePort: () => numbe
       if (choice > 65_535) continue;
       const port = await listen(server, choice);
       if (port === null) continue;
-      open.set(slug, { server, port });
+      open.set(label, { server, port });
       return port;
     }
-    throw new SphereError('PORT_TAKEN', `no port is free for the site ${slug} on ${loopback}`);
+    throw new SphereError('PORT_TAKEN', `no port is free for the site ${label} on ${loopback}`);
   }
 
   /** One after the other: two starts at once could both be after the same port. */
   let turn: Promise<unknown> = Promise.resolve();
   return {
-    open(slug, port) {
-      const mine = turn.then(() => open.get(slug)?.port ?? start(slug, port));
+    open(label, port) {
+      const mine = turn.then(() => open.get(label)?.port ?? start(label, port));
       turn = mine.catch(() => {});
       return mine;
     },
-    portOf: (slug) => open.get(slug)?.port,
+    portOf: (label) => open.get(label)?.port,
+    async closeOne(label) {
+      const one = open.get(label);
+      open.delete(label);
+      if (one) await closeServer(one.server);
+    },
     async close() {
       await Promise.all([...open.values()].map(({ server }) => closeServer(server)));
     },

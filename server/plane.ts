@@ -29,8 +29,13 @@ export type Addresses = {
   site(site: Site): string;
   /** The same site for programs that do not resolve the names of the first. */
   direct(site: Site): string;
-  /** Makes sure that a new project's site answers; the port of its own address where it has one. */
-  open(slug: string, port: number | null): Promise<number | null>;
+  /**
+   * Makes sure that a site answers, until `expiresAt` where that is not null. Its own port where it has one: `port` where
+   * that is free.
+   */
+  open(site: Site, port: number | null, expiresAt: Date | null): Promise<number | null>;
+  /** The site answers no more. */
+  close(site: Site): Promise<void>;
 };
 
 export type Plane = {

@@ -121,7 +121,10 @@ export type SiteStore = {
   getManifest(site: Site, deployment: string): Promise<Manifest>;
   /** Makes `deployment` what the site serves. */
   publish(publication: SitePublication): Promise<void>;
-  /** Makes the site serve nothing: for a first publication that failed half-way, and for a project that is removed. */
+  /**
+   * Makes the site serve nothing: for a first publication that failed half-way, and for a project or preview that is
+   * removed. Its place may go with it.
+   */
   unpublish(site: Site, was: Pick<SitePublication, 'live' | 'recent' | 'unfinished'>): Promise<void>;
 };
 

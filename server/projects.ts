@@ -4,16 +4,21 @@ import type { Project } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
 import type { ProjectTable } from './database/tables.ts';
-import { liveDeployments, viewDeployment } from './deployments.ts';
+import { liveDeployments, shownColumns, viewDeployment } from './deployments.ts';
 import type { Plane } from './plane.ts';
 import type { Site } from './ports.ts';
 
-type ProjectRow = Selectable<ProjectTable>;
+export type ProjectRow = Selectable<ProjectTable>;
+
+type Place = Pick<ProjectRow, 'id' | 'slug' | 'bucket_location'>;
+
+/** The site that a target of a project serves. */
+export function siteOn(row: Place, target: string): Site {
+  return { project: row.id, slug: row.slug, region: row.bucket_location, target };
+}
 
 /** The site that a project's `live` target serves. */
-export function liveSite(row: Pick<ProjectRow, 'id' | 'slug' | 'bucket_location'>): Site {
-  return { project: row.id, slug: row.slug, region: row.bucket_location, target: LIVE };
-}
+export const liveSite = (row: Place): Site => siteOn(row, LIVE);
 
 /** The project `slug` of `account`. Throws `NOT_FOUND`, also for another account's and for one that was removed. */
 export async function findProject(
@@ -41,11 +46,11 @@ export async function showProjects(plane: Plane, rows: readonly ProjectRow[]): P
     query,
     rows.map((row) => row.id),
   );
-  const ids = [...live.values()];
+  const ids = rows.flatMap((row) => live.get(`${row.id} ${LIVE}`) ?? []);
   const deployments =
     ids.length === 0
       ? []
-      : await query.selectFrom('deployments').selectAll().where('id', 'in', ids).execute();
+      : await query.selectFrom('deployments').select(shownColumns).where('id', 'in', ids).execute();
   const byId = new Map(deployments.map((row) => [row.id, row]));
   return rows.map((row) => {
     const deployment = byId.get(live.get(`${row.id} ${LIVE}`) ?? '');

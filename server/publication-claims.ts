@@ -8,48 +8,78 @@ import type { Plane } from './plane.ts';
 import { nextPublication } from './publication-plan.ts';
 import { finishPublication, lockTarget, type PublicationRow } from './publications.ts';
 
+/** A target, as its publications name it. */
+export type Target = { project_id: string; target: string };
 type Claimed = { publication: PublicationRow | undefined; outrun: DeploymentRow[] };
 
-/** Runs every publication that may run now. Returns when none is left that this process could claim. */
-export async function runPublications(plane: Plane): Promise<void> {
-  const targets = await plane.database.query
+/** A publication that may be run, or that may be found to be another process's by then. */
+export type RunnablePublication = { name: string; run(): Promise<void> };
+
+/** What may run now: of each target on which nothing runs, and what is in nobody's hands. */
+export async function findPublications(plane: Plane): Promise<RunnablePublication[]> {
+  const { query } = plane.database;
+  const targets = await query
     .selectFrom('publications')
     .select(['project_id', 'target'])
     .distinct()
     .where('state', '=', 'waiting')
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('publications as other')
+            .select('other.id')
+            .whereRef('other.project_id', '=', 'publications.project_id')
+            .whereRef('other.target', '=', 'publications.target')
+            .where('other.state', '=', 'running'),
+        ),
+      ),
+    )
     .execute();
-  await Promise.all([
-    ...targets.map(async (target) => {
-      const claimed = await plane.database.transaction((trx) => claimPublication(plane, trx, target));
-      for (const row of claimed.outrun) {
-        await sayEnd(plane, row, 'publish', 'Not published: what is live now was asked for later.');
-      }
-      if (claimed.publication) await carryOut(plane, claimed.publication);
-    }),
-    takeOverPublications(plane),
-  ]);
+  const left = await claimLeft(plane, false);
+  return [
+    ...targets.map((target) => ({
+      name: `${target.project_id} ${target.target}`,
+      run: () => publishNext(plane, target),
+    })),
+    ...left.map((publication) => ({ name: publication.id, run: () => carryOut(plane, publication) })),
+  ];
+}
+
+/** Claims the newest publication that waits for the target, when nothing runs there, and carries it out. */
+export async function publishNext(plane: Plane, target: Target): Promise<void> {
+  const claimed = await plane.database.transaction((trx) => claimPublication(plane, trx, target));
+  for (const row of claimed.outrun) {
+    await sayEnd(plane, row, 'publish', 'Not published: what is live now was asked for later.');
+  }
+  if (claimed.publication) await carryOut(plane, claimed.publication);
+}
+
+/** Carries out what an earlier process of this data directory has begun: no other works on it, so that no lease holds. */
+export async function takeOverPublications(plane: Plane): Promise<void> {
+  const publications = await claimLeft(plane, true);
+  await Promise.all(publications.map((publication) => carryOut(plane, publication)));
 }
 
 /**
- * Carries out what is marked as running and is in nobody's hands: its process is gone, or even its failure could not be
- * written down. `anybodys`: no other process works on this database, so that no lease holds.
+ * Claims what is marked as running and is in nobody's hands: its process is gone, or even its failure could not be
+ * written down. `anybodys`: whatever lease there is.
  */
-export async function takeOverPublications(plane: Plane, anybodys = false): Promise<void> {
+async function claimLeft(plane: Plane, anybodys: boolean): Promise<PublicationRow[]> {
   let query = plane.database.query
     .updateTable('publications')
     .set({ lease_owner: plane.id, lease_expires_at: leaseUntil(plane.settings.leaseMs) })
     .where('state', '=', 'running');
   if (!anybodys) query = query.where(leaseIsFreeFor(plane.id));
   if (plane.publishing.size > 0) query = query.where('id', 'not in', [...plane.publishing]);
-  const publications = await query.returningAll().execute();
-  await Promise.all(publications.map((publication) => carryOut(plane, publication)));
+  return query.returningAll().execute();
 }
 
 /** Locks the target, then deployments: everybody who locks both does so in this order. */
 async function claimPublication(
   plane: Plane,
   trx: Transaction<Tables>,
-  { project_id, target }: { project_id: string; target: string },
+  { project_id, target }: Target,
 ): Promise<Claimed> {
   const place = await lockTarget(trx, project_id, target);
   const rows = await trx

@@ -48,6 +48,9 @@ export function attachSockets(
     perMessageDeflate: false,
     maxHttpBufferSize: 64 * 1024,
     connectTimeout: introductionMs,
+    // A replica that stands still is left for another one after 25 s at the latest.
+    pingInterval: 10_000,
+    pingTimeout: 15_000,
     allowRequest: (request, decide) => decide(null, isApi(request)),
   });
   io.use(async (socket, next) => {

@@ -14,7 +14,7 @@ import { takeOverPublications } from './publication-claims.ts';
  */
 export async function takeOverAll(plane: Plane): Promise<void> {
   const adopted = await adopt(plane, true);
-  await takeOverPublications(plane, true);
+  await takeOverPublications(plane);
   for (const row of adopted) await settleAdopted(plane, row);
 }
 

@@ -6,8 +6,8 @@ import { leaseIsDue, leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
 import type { BuilderState } from './ports.ts';
 
-/** Renews what this process holds and gives what is building. After sleep every builder's silence starts anew. */
-export async function renewLeases(plane: Plane, slept: boolean): Promise<DeploymentRow[]> {
+/** Renews what this process holds. After sleep every builder's silence starts anew. */
+export async function renewLeases(plane: Plane, slept: boolean): Promise<void> {
   const { leaseMs } = plane.settings;
   const renewal = plane.database.query
     .updateTable('deployments')
@@ -18,17 +18,24 @@ export async function renewLeases(plane: Plane, slept: boolean): Promise<Deploym
     .where('deployment_status', '=', 'building')
     .where('lease_owner', '=', plane.id);
   await (slept ? renewal : renewal.where(leaseIsDue(leaseMs))).execute();
-  return plane.database.query
+}
+
+const watched = ['id', 'attempt', 'phase', 'phases', 'runner', 'builder_token_hash', 'seen_at'] as const;
+type WatchedRow = Pick<DeploymentRow, (typeof watched)[number]>;
+
+/** What this process is responsible for and what is building. */
+function readWatched(plane: Plane, id?: string): Promise<WatchedRow[]> {
+  const query = plane.database.query
     .selectFrom('deployments')
-    .selectAll()
+    .select(watched)
     .where('deployment_status', '=', 'building')
-    .where('lease_owner', '=', plane.id)
-    .execute();
+    .where('lease_owner', '=', plane.id);
+  return (id === undefined ? query : query.where('id', '=', id)).execute();
 }
 
 export type BuilderWatch = {
-  /** Looks at the builders of `rows`, at most every `pollMs`, and acts on what it finds. */
-  look(rows: readonly DeploymentRow[]): Promise<void>;
+  /** Looks at the builders of what this process holds, at most every `pollMs`, and acts on what it finds. */
+  look(): Promise<void>;
 };
 
 /** Watches builders for `plane`. */
@@ -38,7 +45,7 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
   let lookedAt = Number.NEGATIVE_INFINITY;
 
   /** How long the attempt has taken. A machine that sleeps takes its own builders with it, and no others. */
-  function attemptMs(row: DeploymentRow): number {
+  function attemptMs(row: WatchedRow): number {
     if (!plane.settings.exclusive) {
       const claimed = row.phases.findLast((record) => record.phase === 'prepare')?.startedAt;
       return plane.now() - (claimed ?? plane.now());
@@ -49,8 +56,8 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
     return performance.now() - since;
   }
 
-  async function judge(row: DeploymentRow, state: BuilderState | undefined): Promise<void> {
-    const outcome = judgeBuilder(
+  const verdictOn = (row: WatchedRow, state: BuilderState | undefined) =>
+    judgeBuilder(
       {
         phase: row.phase,
         registered: row.builder_token_hash !== null,
@@ -60,19 +67,26 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
       },
       plane.settings,
     );
-    if (outcome.verdict === 'wait') return;
+
+  async function judge(seen: WatchedRow, state: BuilderState | undefined): Promise<void> {
+    if (verdictOn(seen, state).verdict === 'wait') return;
+    // This process may have stood still since it read the row, and another one have looked after the builder.
+    const row = (await readWatched(plane, seen.id)).find((fresh) => fresh.attempt === seen.attempt);
+    const outcome = row && verdictOn(row, state);
+    if (!row || !outcome || outcome.verdict === 'wait') return;
     if (row.runner && state?.state !== 'ended') await plane.builds.stop(row.runner);
-    const attempt = { deployment: row.id, attempt: row.attempt };
+    const attempt = { deployment: row.id, attempt: row.attempt, heldBy: plane.id };
     if (outcome.verdict === 'fail') await failAttempt(plane, attempt, outcome.reason, outcome.error);
     else await loseAttempt(plane, attempt, outcome.reason, outcome.error);
   }
 
   return {
-    async look(rows) {
-      const keys = new Set(rows.map(keyOf));
-      for (const key of watchedSince.keys()) if (!keys.has(key)) watchedSince.delete(key);
+    async look() {
       if (performance.now() - lookedAt < plane.builds.pollMs) return;
       lookedAt = performance.now();
+      const rows = await readWatched(plane);
+      const keys = new Set(rows.map(keyOf));
+      for (const key of watchedSince.keys()) if (!keys.has(key)) watchedSince.delete(key);
       const withRunner = rows.filter((row) => row.runner !== null && row.phase !== 'publish');
       const refs = withRunner.flatMap((row) => (row.runner ? [row.runner] : []));
       const states = refs.length === 0 ? [] : await plane.builds.states(refs);
@@ -86,4 +100,4 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
   };
 }
 
-const keyOf = (row: DeploymentRow) => `${row.id} ${row.attempt}`;
+const keyOf = (row: WatchedRow) => `${row.id} ${row.attempt}`;

@@ -1,9 +1,10 @@
 /** The plane's own work: stop what was asked to stop, watch builders, publish, and start what is queued. */
+import { sql } from 'kysely';
 import { SphereError } from '../contract/errors.ts';
-import { claimNext, startBuilder } from './claims.ts';
+import { claimQueued, startBuilder } from './claims.ts';
 import { type Duty, runDuties } from './duties.ts';
 import type { Plane } from './plane.ts';
-import { runPublications } from './publication-claims.ts';
+import { findPublications } from './publication-claims.ts';
 import { claimStops, stopBuilder } from './stop-builders.ts';
 import { giveBack, settleAdopted, takeOverAll, takeOverExpired } from './take-over.ts';
 import { type BuilderWatch, createBuilderWatch, renewLeases } from './watch-builders.ts';
@@ -121,20 +122,26 @@ async function look(plane: Plane, beside: Beside, watch: BuilderWatch, slept: bo
   const stopping = await claimStops(plane);
   for (const row of stopping) beside(`stopping ${row.id}`, () => stopBuilder(plane, row));
 
-  beside('publishing', () => runPublications(plane));
-  for (;;) {
-    const row = await claimNext(plane);
-    if (!row) break;
-    beside(`starting ${row.id} ${row.attempt}`, () => startBuilder(plane, row));
+  beside('looking for publications', async () => {
+    // Each by itself: one of many files would hold up all that are asked for after it.
+    for (const { name, run } of await findPublications(plane)) beside(`publishing ${name}`, run);
+  });
+  for (let claimed = await claimQueued(plane); claimed.length > 0; claimed = await claimQueued(plane)) {
+    for (const row of claimed) beside(`starting ${row.id} ${row.attempt}`, () => startBuilder(plane, row));
   }
 
-  const building = await renewLeases(plane, slept);
-  if (building.length > 0) beside('watching builders', () => watch.look(building));
-  if (building.length > 0 || stopping.length > 0) return true;
-  const waiting = await plane.database.query
-    .selectFrom('publications')
-    .select('id')
-    .where('state', 'in', ['waiting', 'running'])
-    .executeTakeFirst();
-  return waiting !== undefined;
+  await renewLeases(plane, slept);
+  const busy = await isUnfinished(plane);
+  if (busy) beside('watching builders', () => watch.look());
+  return busy || stopping.length > 0;
+}
+
+/** Whether this process holds what is building, or anything waits to be published. */
+async function isUnfinished(plane: Plane): Promise<boolean> {
+  const { rows } = await sql<{ unfinished: boolean }>`select
+    exists (select from deployments where deployment_status = 'building' and lease_owner = ${plane.id})
+    or exists (select from publications where state in ('waiting', 'running')) as unfinished`.execute(
+    plane.database.query,
+  );
+  return rows[0]?.unfinished === true;
 }

@@ -13,6 +13,9 @@ export const command: CommandFile = {
       .optionsGroup('Project:')
       .option('--project, --slug <slug>', 'the name of the site and of its host')
       .option('--region <region>', 'where the site is kept')
+      .optionsGroup('Target:')
+      .option('--preview [name]', 'publish beside the live site; default name: the Git branch')
+      .option('--prod', 'publish the live site, whatever the branch')
       .optionsGroup('Build:')
       .option('--root <dir>', 'the directory to build, inside the source')
       .option('--install <command>', 'the install command')
@@ -33,12 +36,16 @@ export const command: CommandFile = {
         `
 Each setting is looked for in the flags, then in the environment (SPHERE_*), then in
 sphere.json, then derived. stdout gets the address of the site and nothing else.
+A preview ends by itself 14 days after its last deployment (previews in sphere.json).
+With productionBranch in sphere.json, other branches become previews unless --prod is given.
 
 Examples:
   $ sphere deploy                          this directory, with its uncommitted work
   $ sphere deploy apps/web --slug shop
   $ sphere deploy --repo https://github.com/you/site --ref v2
-  $ sphere deploy --prebuilt dist          what is built already`,
+  $ sphere deploy --prebuilt dist          what is built already
+  $ sphere deploy --preview                beside the live site, named after the Git branch
+  $ sphere deploy --preview pr-12`,
       );
   },
   async run(context, [dir], options: DeployOptions) {

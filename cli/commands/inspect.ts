@@ -17,7 +17,7 @@ export const command: CommandFile = {
 };
 
 async function describe(deployment: Deployment): Promise<string> {
-  const [{ duration, table }, { publishedLine, sourceText, statusText }] = await Promise.all([
+  const [{ duration, table }, { publishedLine, sourceText, statusText, targetText }] = await Promise.all([
     import('../format.ts'),
     import('../summary.ts'),
   ]);
@@ -29,6 +29,7 @@ async function describe(deployment: Deployment): Promise<string> {
       'status',
       deployment.status === 'ready' && !deployment.live ? 'ready, not live' : statusText(deployment),
     ],
+    ['target', targetText(deployment)],
     ['site', deployment.url],
     ['address', deployment.address],
     [

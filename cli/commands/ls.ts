@@ -36,15 +36,17 @@ async function projectsResult(projects: Project[]): Promise<Result> {
 
 async function deploymentsResult(deployments: Deployment[]): Promise<Result> {
   const { ago, table } = await import('../format.ts');
-  const { sourceText, statusText } = await import('../summary.ts');
+  const { sourceText, statusText, targetText } = await import('../summary.ts');
   const rows = deployments.map((deployment) => [
     deployment.id,
+    targetText(deployment),
     statusText(deployment),
     ago(deployment.createdAt, Date.now()),
     sourceText(deployment),
   ]);
   return {
     json: { deployments },
-    text: rows.length === 0 ? null : table([['DEPLOYMENT', 'STATUS', 'CREATED', 'SOURCE'], ...rows]),
+    text:
+      rows.length === 0 ? null : table([['DEPLOYMENT', 'TARGET', 'STATUS', 'CREATED', 'SOURCE'], ...rows]),
   };
 }

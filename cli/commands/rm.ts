@@ -6,10 +6,12 @@ export const command: CommandFile = {
   define(command) {
     command
       .argument('<slug>', 'the project')
+      .option('--preview <name>', 'remove this preview alone')
       .addHelpText('after', '\nIt cannot be undone. What goes and what stays is shown before it asks.');
   },
-  async run(context, [slug = '']): Promise<Result> {
+  async run(context, [slug = ''], options: { preview?: string }): Promise<Result> {
     const { openPlane } = await import('../session.ts');
+    if (options.preview !== undefined) return removePreview(context, slug, options.preview);
     const { bytes } = await import('../format.ts');
     const { kind, api } = await openPlane(context);
     const [project, deployments] = await Promise.all([
@@ -18,7 +20,7 @@ export const command: CommandFile = {
     ]);
     const { note } = context.output;
     note(await describeRemoval(project, deployments, kind === 'hosted'));
-    if (!(await confirmed(context, project.slug))) {
+    if (!(await confirmed(context, `"${project.slug}"`, project.slug))) {
       note('Nothing was removed.');
       return { json: { removed: false, slug: project.slug }, text: null };
     }
@@ -53,15 +55,46 @@ async function describeRemoval(
   return [`Removing "${slug}". What goes:`, table(rows), 'What stays:', stays].join('\n');
 }
 
-async function confirmed({ prompts, yes }: Context, slug: string): Promise<boolean> {
+async function removePreview(context: Context, slug: string, named: string): Promise<Result> {
+  const [{ openPlane }, { nameOfPreview }, { ago, table }] = await Promise.all([
+    import('../session.ts'),
+    import('../target.ts'),
+    import('../format.ts'),
+  ]);
+  const { api } = await openPlane(context);
+  const name = nameOfPreview(named, slug);
+  const { note } = context.output;
+  const preview = (await api.listTargets(slug)).find((target) => target.name === name);
+  // One that has ended, or whose removal was cut off, is in no list: the plane says what becomes of it.
+  if (preview) {
+    const { url, deployment } = preview;
+    const serves = deployment
+      ? `${deployment.id}, deployed ${ago(deployment.createdAt, Date.now())}`
+      : 'nothing';
+    const goes = table([
+      ['  address', url],
+      ['  serves', serves],
+    ]);
+    note(`Removing the preview "${name}" of "${slug}". What goes:\n${goes}\nWhat stays:\n  the live site`);
+  }
+  if (!(await confirmed(context, `the preview "${name}" of "${slug}"`, `${slug} --preview ${name}`))) {
+    note('Nothing was removed.');
+    return { json: { removed: false, slug, target: name }, text: null };
+  }
+  const answer = await api.removeTarget(slug, name);
+  note(`Removed the preview ${name} of ${slug}.`);
+  return { json: { removed: true, ...answer }, text: answer.target };
+}
+
+async function confirmed({ prompts, yes }: Context, what: string, args: string): Promise<boolean> {
   if (yes) return true;
-  if (prompts) return prompts.confirm(`Remove "${slug}" for good?`, false);
+  if (prompts) return prompts.confirm(`Remove ${what} for good?`, false);
   const { SphereError } = await import('../../contract/errors.ts');
   throw new SphereError(
     'INPUT_NEEDED',
-    `Removing "${slug}" cannot be undone, and nobody is here to confirm it.`,
+    `Removing ${what} cannot be undone, and nobody is here to confirm it.`,
     {
-      hint: `To remove it: sphere rm ${slug} --yes`,
+      hint: `To remove it: sphere rm ${args} --yes`,
     },
   );
 }

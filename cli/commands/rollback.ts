@@ -17,13 +17,13 @@ export const command: CommandFile = {
     const named = options.slug !== undefined || id === undefined;
     const slug = named ? await projectSlug(context, options) : (await api.getDeployment(id)).project;
     const answer = await api.rollback(slug, id);
-    const { deployment, previous } = answer;
+    const { deployment, previous, url } = answer;
     const { note, paint } = context.output;
     const describe = (one: typeof deployment) =>
       `${one.id}  ${sourceText(one)}, deployed ${ago(one.createdAt, Date.now())}`;
     note(`${paint('green', '✔')} Rolled ${paint('bold', slug)} back.`);
     if (previous) note(`  was  ${describe(previous)}`);
     note(`  now  ${describe(deployment)}`);
-    return { json: { ...answer, url: deployment.url }, text: deployment.url };
+    return { json: answer, text: url };
   },
 };

@@ -2,6 +2,7 @@
 import { cpus } from 'node:os';
 import { deployRows } from './deploy.mjs';
 import { followerRows } from './followers.mjs';
+import { hostedRows } from './hosted.mjs';
 import { installRows } from './install.mjs';
 import { logRows } from './logs.mjs';
 import { planeRows } from './plane.mjs';
@@ -16,6 +17,7 @@ const parts = {
   logs: logRows,
   s3: s3Rows,
   followers: followerRows,
+  hosted: hostedRows,
 };
 const runs = Number(process.env.SPHERE_BENCH_RUNS ?? 7);
 const chosen = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts);

@@ -59,11 +59,12 @@ function keyTable(schema: Property): string {
   return table(['key', 'type', 'meaning'], rows);
 }
 
-/** A table for each list of objects, such as `redirects`. */
+/** A table for each list of objects, such as `redirects`, and each object, such as `previews`. */
 function nested(schema: Property): string[] {
-  return Object.entries(schema.properties ?? {}).flatMap(([key, { items }]) =>
-    items?.properties ? [`### ${key}`, keyTable(items)] : [],
-  );
+  return Object.entries(schema.properties ?? {}).flatMap(([key, property]) => {
+    const inner = property.items ?? property;
+    return inner.properties ? [`### ${key}`, keyTable(inner)] : [];
+  });
 }
 
 function typeOf(property: Property): string {

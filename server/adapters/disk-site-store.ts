@@ -10,7 +10,8 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { SphereError } from '../../contract/errors.ts';
 import type { Manifest, ManifestFile } from '../../contract/manifest.ts';
-import { LIVE, LOCAL_REGION } from '../../contract/words.ts';
+import { parseSiteLabel, siteLabel } from '../../contract/preview.ts';
+import { LOCAL_REGION } from '../../contract/words.ts';
 import type { SiteStore, ThroughPlane } from '../ports.ts';
 import { isFingerprinted } from '../sites/file-headers.ts';
 import type { LiveSite } from '../sites/live-site.ts';
@@ -20,8 +21,8 @@ type Pointer = { deployment: string; order: number; recent: string[] };
 /** A site store that this process serves from. A site is always one whole deployment: `publish` switches at one instant. */
 export type DiskSiteStore = SiteStore & {
   transfer: ThroughPlane;
-  /** What `slug` serves now, or null. Answered from memory. */
-  live(slug: string): LiveSite | null;
+  /** What the site that host names call `label` serves now, or null. Answered from memory. */
+  live(label: string): LiveSite | null;
   /** The file that holds a blob. */
   blobFile(slug: string, blob: string): string;
 };
@@ -44,11 +45,14 @@ export function siteStorePaths(directory: string) {
 /** Opens the site store in `directory`, which need not exist. */
 export function createDiskSiteStore(directory: string): DiskSiteStore {
   const paths = siteStorePaths(directory);
-  /** What is served, by slug; null for slugs that have nothing live. */
+  /** What is served, by label; null for those that have nothing live. */
   const served = new Map<string, LiveSite | null>();
 
-  const load = (slug: string): LiveSite | null => {
-    const pointer = readJson<Pointer>(paths.pointer(slug, LIVE));
+  const load = (label: string): LiveSite | null => {
+    const site = parseSiteLabel(label);
+    if (!site) return null;
+    const { slug, target } = site;
+    const pointer = readJson<Pointer>(paths.pointer(slug, target));
     if (!pointer) return null;
     const manifestOf = (deployment: string) => readJson<Manifest>(paths.manifest(slug, deployment));
     const manifest = manifestOf(pointer.deployment);
@@ -96,20 +100,21 @@ export function createDiskSiteStore(directory: string): DiskSiteStore {
       signal.throwIfAborted();
       const pointer: Pointer = { deployment, order, recent: [...recent] };
       await replace(paths.pointer(slug, target), JSON.stringify(pointer));
-      served.set(slug, load(slug));
+      const label = siteLabel({ slug, target });
+      served.set(label, load(label));
     },
 
     async unpublish({ slug, target }) {
       await rm(paths.pointer(slug, target), { force: true });
-      served.delete(slug);
+      served.delete(siteLabel({ slug, target }));
     },
 
-    live(slug) {
-      const known = served.get(slug);
+    live(label) {
+      const known = served.get(label);
       if (known !== undefined) return known;
-      const site = load(slug);
+      const site = load(label);
       // Only sites are remembered: a stranger's made-up host names must not fill the memory.
-      if (site) served.set(slug, site);
+      if (site) served.set(label, site);
       return site;
     },
     blobFile: (slug, blob) => paths.blob(slug, blob),

@@ -198,6 +198,35 @@ const hosted: Migration = {
   },
 };
 
+/** Lookups that read the whole queue, or whole tables, when there are many deployments and projects. */
+const indexes: Migration = {
+  async up(db: Kysely<unknown>) {
+    // Of a target: by status alone, one target's were looked for among all that is queued.
+    await sql`create index deployments_unfinished_of_target on deployments (project_id, target)
+      where deployment_status in ('queued', 'building')`.execute(db);
+    // Whose turn it is: the clause is that of the claim.
+    await sql`create index deployments_claimable on deployments (account_id, created_at)
+      where deployment_status = 'queued' and (runner is null or stopped_at is not null)`.execute(db);
+    await sql`create index projects_of_account on projects (account_id, slug) where removed_at is null`.execute(
+      db,
+    );
+  },
+};
+
+/** Previews: they end by themselves, and have a port of their own on embedded planes. */
+const previews: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema
+      .alterTable('targets')
+      .addColumn('port', 'integer')
+      .addColumn('expires_at', 'timestamptz')
+      .addColumn('removed_at', 'timestamptz')
+      .execute();
+    await sql`create index targets_expiring on targets (expires_at) where expires_at is not null`.execute(db);
+    await sql`create index targets_removed on targets (removed_at) where removed_at is not null`.execute(db);
+  },
+};
+
 /** Scopes of tokens, jobs that need none, and who has changed what. Adds, and changes nothing that older planes read. */
 const tokens: Migration = {
   async up(db: Kysely<unknown>) {
@@ -263,6 +292,8 @@ const tokens: Migration = {
 const migrations: Record<string, Migration> = {
   '0001-initial': initial,
   '0002-hosted': hosted,
+  '0003-indexes': indexes,
+  '0004-previews': previews,
   '0006-tokens': tokens,
 };
 const provider: MigrationProvider = { getMigrations: async () => migrations };

@@ -48,6 +48,12 @@ export type TargetTable = {
   live_publication_id: string | null;
   /** When everything that it served was taken away: what was published before is not there any more. */
   emptied_at: OptionalTime;
+  /** The port of a preview's own address on 127.0.0.1 (embedded planes). */
+  port: number | null;
+  /** When a preview ends, unless it is deployed to again. */
+  expires_at: OptionalTime;
+  /** Since when a preview is in no list; its order goes on when it is deployed to again. */
+  removed_at: OptionalTime;
 };
 
 export type DeploymentTable = {

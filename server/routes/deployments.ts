@@ -15,6 +15,7 @@ import { listDeployments } from '../history.ts';
 import type { OpenUses } from '../open-uses.ts';
 import type { Plane } from '../plane.ts';
 import { findProject } from '../projects.ts';
+import { createTurns } from '../turns.ts';
 import { parse, type RouteContext, type RouteTable } from './mount.ts';
 import { throughPlane } from './transfers.ts';
 
@@ -22,6 +23,7 @@ const maxSourceBytes = 2 * 1024 ** 3;
 
 /** The routes of sources and deployments. */
 export function deploymentRoutes(plane: Plane, uses: OpenUses): RouteTable {
+  const turns = createTurns();
   return {
     offerSource: {
       async answer({ request, account }) {
@@ -61,7 +63,7 @@ export function deploymentRoutes(plane: Plane, uses: OpenUses): RouteTable {
         }
         const body = parse(createDeploymentSchema, request.body);
         reach(body.project);
-        const answer = await createDeployment(plane, account(), body, key as string | undefined);
+        const answer = await createDeployment(plane, account(), body, key as string | undefined, turns);
         response.status(answer.outcome === 'created' ? 201 : 200).json(answer);
         return undefined;
       },

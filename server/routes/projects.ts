@@ -1,9 +1,12 @@
-/** Projects and rollback, for accounts. */
-import { rollbackSchema } from '../../contract/api.ts';
+/** Projects, their targets, rollback and promote, for accounts. */
+import { promoteSchema, rollbackSchema } from '../../contract/api.ts';
 import type { Plane } from '../plane.ts';
 import { findProject, showProjects } from '../projects.ts';
+import { promote } from '../promote.ts';
 import { removeProject } from '../remove-project.ts';
+import { removePreview } from '../remove-targets.ts';
 import { rollback } from '../rollback.ts';
+import { showTargets } from '../targets.ts';
 import { parse, type RouteTable } from './mount.ts';
 
 /** The routes of projects. */
@@ -37,6 +40,21 @@ export function projectRoutes(plane: Plane): RouteTable {
         const { deployment } = parse(rollbackSchema, request.body ?? {});
         return rollback(plane, account(), parameter('slug'), deployment);
       },
+    },
+    promote: {
+      async answer({ request, account, parameter }) {
+        return promote(plane, account(), parameter('slug'), parse(promoteSchema, request.body ?? {}));
+      },
+    },
+    listTargets: {
+      async answer({ account, parameter }) {
+        const row = await findProject(plane, account(), parameter('slug'));
+        return { targets: await showTargets(plane, row) };
+      },
+    },
+    removeTarget: {
+      answer: ({ account, parameter }) =>
+        removePreview(plane, account(), parameter('slug'), parameter('name')),
     },
   };
 }

@@ -1,13 +1,20 @@
 /** The few pages of our own: what people see where a site has nothing to show. */
+import { parseSiteLabel } from '../../contract/preview.ts';
+import { LIVE } from '../../contract/words.ts';
 
 export type Page = { type: string; body: string };
 
-/** There is no site called `slug`. */
-export function unknownSitePage(slug: string, accept: string): Page {
+/** Host names call no site `label`, or no longer. */
+export function unknownSitePage(label: string, accept: string): Page {
+  const { slug, target } = parseSiteLabel(label) ?? { slug: label, target: LIVE };
+  const preview = target === LIVE ? '' : ` --preview ${target}`;
   return page(accept, {
     title: 'No such site',
-    text: `No site called "${slug}" is published here.`,
-    next: `Check the address, or publish one with: sphere deploy --slug ${slug}`,
+    text:
+      target === LIVE
+        ? `No site called "${slug}" is published here.`
+        : `No preview "${target}" of "${slug}" is published here, or no longer.`,
+    next: `Check the address, or publish one with: sphere deploy --slug ${slug}${preview}`,
   });
 }
 

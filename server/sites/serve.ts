@@ -10,8 +10,8 @@ import { missingPage, type Page, refusedPage, unknownSitePage } from './pages.ts
 import { compileSite, resolveRequest, type Site, type SiteAnswer } from './resolve.ts';
 
 export type SiteSource = {
-  /** What `slug` serves now. */
-  find(slug: string): LiveSite | null;
+  /** What the site that host names call `label` serves now. */
+  find(label: string): LiveSite | null;
   /** The file that holds a blob. */
   blobFile(slug: string, blob: string): string;
   /** Where compressed variants are kept; may be emptied at any time. */
@@ -22,8 +22,8 @@ export type SiteSource = {
   report?(error: unknown): void;
 };
 
-/** Answers a request for the site `slug`. Every response is ended, whatever happens. */
-export type SiteHandler = (slug: string, request: IncomingMessage, response: ServerResponse) => void;
+/** Answers a request for the site `label`. Every response is ended, whatever happens. */
+export type SiteHandler = (label: string, request: IncomingMessage, response: ServerResponse) => void;
 
 /** Up to this size a file is sent in one write. */
 const smallBytes = 64 * 1024;
@@ -39,11 +39,11 @@ export function createSiteHandler(source: SiteSource): SiteHandler {
     return known;
   };
 
-  const answer = async (slug: string, request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  const answer = async (label: string, request: IncomingMessage, response: ServerResponse): Promise<void> => {
     response.setHeader('x-content-type-options', 'nosniff');
     const accept = request.headers.accept ?? '';
-    const live = source.find(slug);
-    if (live === null) return sendPage(request, response, 404, unknownSitePage(slug, accept));
+    const live = source.find(label);
+    if (live === null) return sendPage(request, response, 404, unknownSitePage(label, accept));
     const { method = 'GET', url = '/' } = request;
     const found = resolveRequest(siteOf(live), { method, url, accept });
     switch (found.kind) {
@@ -66,8 +66,8 @@ export function createSiteHandler(source: SiteSource): SiteHandler {
     }
   };
 
-  return (slug, request, response) => {
-    answer(slug, request, response).catch((error) => {
+  return (label, request, response) => {
+    answer(label, request, response).catch((error) => {
       // The client went away in mid-response: nobody is left to tell.
       if (response.destroyed || request.destroyed) return;
       report(error);

@@ -57,6 +57,7 @@ const fresh: Deployment = {
   url: 'http://my-app.example.com/',
   address: 'http://my-app.example.com/',
   live: false,
+  liveOn: [],
   figures: null,
   createdAt: '2026-01-01T00:00:00.000Z',
   startedAt: '2026-01-01T00:00:00.000Z',
@@ -67,6 +68,7 @@ const fresh: Deployment = {
 export const wentWell: Partial<Deployment> = {
   status: 'ready',
   live: true,
+  liveOn: ['live'],
   figures: { files: 12, bytes: 340_000, changed: 3, removed: 0, uploaded: 3, uploadedBytes: 45_000 },
 };
 

@@ -76,7 +76,7 @@ describe('where a plane runs', () => {
       const cwd = project(withPlane, 'my-site', {});
       const ended = await withPlane.run(name.split(' '), { cwd, environment: CI });
       endsAsItShould(ended);
-      expect(ended.code).toBe({ cancel: 1, init: 4, rollback: 1 }[name] ?? 0);
+      expect(ended.code).toBe({ cancel: 1, init: 4, promote: 4, rollback: 1 }[name] ?? 0);
     },
   );
 

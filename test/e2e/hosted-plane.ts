@@ -2,20 +2,20 @@
  * A whole hosted plane on this machine, of real programs: Nginx with TLS, replicas of the built server, PostgreSQL, Redis,
  * radosgw for S3, and an emulated ECS that runs the real builder program. The CLI reaches it as from anywhere.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { packageRoot } from '../../files/package-root.ts';
 import { createProcessLauncher } from '../peers/ecs/launchers.ts';
-import { ecsNames, region, startEcs } from '../peers/ecs.ts';
+import { startEcs } from '../peers/ecs.ts';
 import { freePort } from '../peers/free-port.ts';
 import { startNginx } from '../peers/nginx.ts';
 import { startPostgres } from '../peers/postgres.ts';
 import { startRadosgw } from '../peers/radosgw.ts';
 import { startRedis } from '../peers/redis.ts';
-import { cliFile, openSphere, type RunOptions, until } from './sphere.ts';
+import { createReplicaProcess, hostedEnvironment } from '../peers/replica-process.ts';
+import { openSphere, type RunOptions } from './sphere.ts';
 
 export type HostedPlane = Awaited<ReturnType<typeof startHostedPlane>>;
 
@@ -46,33 +46,21 @@ export async function startHostedPlane(settings: Record<string, string> = {}) {
     }),
   );
   const environment: Record<string, string> = {
-    PATH: process.env.PATH ?? '',
-    HOME: root,
+    ...hostedEnvironment({
+      home: root,
+      databaseUrl: await postgres.createDatabase(),
+      redisUrl: redis.url,
+      ecsUrl: ecs.url,
+      s3,
+      publicUrl: nginx.url,
+      adminToken,
+    }),
     NODE_EXTRA_CA_CERTS: nginx.certificateFile,
-    DATABASE_URL: await postgres.createDatabase(),
-    REDIS_URL: redis.url,
-    SPHERE_SITES: 's3',
-    SPHERE_BUILDS: 'ecs',
-    SPHERE_PUBLIC_URL: nginx.url,
-    SPHERE_KEY: randomBytes(32).toString('hex'),
-    SPHERE_ADMIN_TOKEN: adminToken,
-    AWS_REGION: region,
-    AWS_ACCESS_KEY_ID: s3.credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: s3.credentials.secretAccessKey,
-    SPHERE_ACCOUNT_ID: '123456789012',
-    SPHERE_ECS_CLUSTER: ecsNames.cluster,
-    SPHERE_ECS_TASK_DEFINITION: ecsNames.taskDefinition,
-    SPHERE_ECS_SUBNETS: ecsNames.subnets.join(','),
-    SPHERE_ECS_SECURITY_GROUPS: ecsNames.securityGroups.join(','),
-    SPHERE_ECS_ENDPOINT: ecs.url,
-    SPHERE_S3_ENDPOINT: s3.endpoint,
-    SPHERE_S3_WEBSITE: `http://{bucket}.web.localhost:${s3.port}`,
-    SPHERE_S3_CONTENT_CHECK: 'x-amz-content-sha256',
     SPHERE_LEASE_SECONDS: '5',
     ...settings,
   };
 
-  const replicas = ports.map((port) => createReplica(root, port, environment));
+  const replicas = ports.map((port) => createReplicaProcess(root, port, environment));
   await Promise.all(replicas.map((replica) => replica.start()));
   closers.push(async () => void (await Promise.all(replicas.map((replica) => replica.stop()))));
 
@@ -102,6 +90,20 @@ export async function startHostedPlane(settings: Record<string, string> = {}) {
     nginx,
     replicas,
     environment,
+    /** When the lease on the newest deployment of `slug` runs out, in milliseconds since 1970. */
+    async leasedUntil(slug: string): Promise<number> {
+      const client = new pg.Client({ connectionString: environment.DATABASE_URL });
+      await client.connect();
+      try {
+        const { rows } = await client.query<{ lease_expires_at: Date | null }>(
+          'select lease_expires_at from deployments where project_slug = $1 order by created_at desc limit 1',
+          [slug],
+        );
+        return rows[0]?.lease_expires_at?.getTime() ?? 0;
+      } finally {
+        await client.end();
+      }
+    },
     asAdmin,
     newToken,
     environmentOf,
@@ -113,49 +115,5 @@ export async function startHostedPlane(settings: Record<string, string> = {}) {
       for (const close of closers.reverse()) await close();
       rmSync(root, { recursive: true, force: true });
     },
-  };
-}
-
-/** One replica, as a process. It is looked for at its own port, past Nginx. */
-function createReplica(cwd: string, port: number, environment: Record<string, string>) {
-  let child: ChildProcess | undefined;
-  let printed = '';
-  const url = `http://127.0.0.1:${port}`;
-  const end = async (signal: NodeJS.Signals) => {
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise((resolve) => child?.once('exit', resolve));
-    child.kill('SIGCONT');
-    child.kill(signal);
-    await gone;
-  };
-  return {
-    url,
-    pid: () => child?.pid as number,
-    /** What it has printed since its first start. */
-    printed: () => printed,
-    async start() {
-      child = spawn(process.execPath, [cliFile, 'server'], {
-        cwd,
-        env: { ...environment, SPHERE_LISTEN: `127.0.0.1:${port}` },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      for (const stream of [child.stdout, child.stderr]) {
-        stream?.setEncoding('utf8').on('data', (text: string) => {
-          printed += text;
-        });
-      }
-      await until(`the replica at ${url} answers`, async () => {
-        if (child?.exitCode !== null) throw new Error(`the replica ended:\n${printed}`);
-        return fetch(`${url}/v1/health`).then(
-          (answer) => answer.ok,
-          () => false,
-        );
-      });
-    },
-    /** As a crash or the kernel would. */
-    kill: () => end('SIGKILL'),
-    /** As an upgrade would. */
-    stop: () => end('SIGTERM'),
-    signal: (signal: NodeJS.Signals) => child?.kill(signal),
   };
 }

@@ -2,12 +2,17 @@
  * The distributed engine from end to end: CLI, Nginx, two replicas, PostgreSQL, Redis, ECS's protocol, the real builder
  * and S3's protocol, until the website answers; then the same with each part killed in the middle.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+
+import pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Deployment } from '../../contract/api.ts';
 import { visit } from '../s3/website.ts';
 import { type HostedPlane, startHostedPlane } from './hosted-plane.ts';
 import { built, counting, printedLines, printing, project } from './projects.ts';
 import { get, until } from './sphere.ts';
+
+// Whole programs, some of which stand still for longer than a request is waited for.
+vi.setConfig({ testTimeout: 120_000 });
 
 let plane: HostedPlane;
 beforeAll(async () => {
@@ -72,6 +77,44 @@ describe('a deploy', () => {
   });
 });
 
+test('a preview has a bucket of its own, is promoted without a task, and ends; live is untouched', async () => {
+  const release = (text: string) =>
+    project(plane, 'previewed', built(`site({ 'index.html': '${text} ' + process.env.SPHERE_SITE_URL });`));
+  const live = (await plane.run(['deploy'], { cwd: release('one') })).stdout.trim();
+  const cwd = release('two');
+  const deployed = await plane.run(['deploy', '--preview', 'next'], { cwd });
+  expect(deployed.code, deployed.stderr).toBe(0);
+  expect(deployed.stderr).toContain('Live is untouched.');
+  const preview = deployed.stdout.trim();
+  expect(preview).toBe(`http://previewed--next.web.localhost:${plane.s3.port}/`);
+  expect((await get(preview)).body).toBe(`two ${preview}`);
+  expect((await get(live)).body).toBe(`one ${live}`);
+
+  const tasks = plane.ecs.tasks().length;
+  const promoted = await plane.run(['promote', 'next'], { cwd });
+  expect([promoted.code, promoted.stdout], promoted.stderr).toEqual([0, `${live}\n`]);
+  expect((await get(live)).body).toBe(`two ${preview}`);
+  expect(plane.ecs.tasks()).toHaveLength(tasks);
+
+  const database = new pg.Client({ connectionString: plane.environment.DATABASE_URL });
+  await database.connect();
+  await database.query("update targets set expires_at = now() - interval '1 second' where name = 'next'");
+  await database.query("delete from duties where name = 'ended previews'");
+  await database.end();
+  expect((await plane.json<{ previews: unknown[] }>(['previews'], { cwd })).previews).toEqual([]);
+  // By whichever replica comes first.
+  await until('the preview serves nothing', async () => {
+    const { status } = await visit(plane.s3, 'previewed--next', '/');
+    return status === 403 || status === 404;
+  });
+  expect((await get(live)).body).toBe(`two ${preview}`);
+  // Its bucket is kept, empty: anybody could take the name (T5).
+  const again = await plane.run(['deploy', '--preview', 'next'], { cwd });
+  expect([again.code, again.stdout], again.stderr).toEqual([0, `${preview}\n`]);
+  expect((await plane.run(['rm', 'previewed', '--preview', 'next', '--yes'])).code).toBe(0);
+  expect([403, 404]).toContain((await visit(plane.s3, 'previewed--next', '/')).status);
+});
+
 describe('in the middle of a build', () => {
   test('a replica is killed: every line is there once, and the deploy ends well', async () => {
     const cwd = project(plane, 'replica-killed', printing(300, 20));
@@ -87,6 +130,27 @@ describe('in the middle of a build', () => {
     expect(printedLines(stderr)).toEqual(counting(300));
     expect((await get(stdout.trim())).body).toBe('<h1>300 lines</h1>');
     expect((await newest('replica-killed')).attempt).toBe(1);
+  });
+
+  test('each replica in turn stands still for longer than its lease: the other goes on, and nothing is done twice', async () => {
+    const cwd = project(plane, 'standing-still', printing(1_500, 20));
+    const run = plane.start(['deploy'], { cwd });
+    await run.sees(/^line 30$/m);
+    for (const replica of plane.replicas) {
+      const leased = await plane.leasedUntil('standing-still');
+      replica.signal('SIGSTOP');
+      // Whoever held the lease of 5 s, somebody goes on: it is renewed, or taken over.
+      await until(
+        'the deployment is looked after',
+        async () => (await plane.leasedUntil('standing-still')) > leased + 7_000,
+      );
+      replica.signal('SIGCONT');
+    }
+    const { code, stdout, stderr } = await run.ended;
+    expect(code, stderr).toBe(0);
+    expect(printedLines(stderr)).toEqual(counting(1_500));
+    expect((await newest('standing-still')).attempt).toBe(1);
+    expect((await get(stdout.trim())).body).toBe('<h1>1500 lines</h1>');
   });
 
   test('Redis is gone for a while and comes back empty: no line is lost or repeated', async () => {

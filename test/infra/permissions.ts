@@ -13,6 +13,7 @@ export const permissionsOf: Record<string, readonly string[]> = {
   CreateBucket: ['s3:CreateBucket', 's3:TagResource'],
   GetBucketTagging: ['s3:GetBucketTagging'],
   PutBucketTagging: ['s3:PutBucketTagging'],
+  DeleteBucket: ['s3:DeleteBucket'],
   PutPublicAccessBlock: ['s3:PutBucketPublicAccessBlock'],
   PutBucketPolicy: ['s3:PutBucketPolicy'],
   PutBucketWebsite: ['s3:PutBucketWebsite'],

@@ -70,6 +70,8 @@ export function fillIn(template: string, values: Record<string, string>): string
 function surroundings(directory: string): string {
   return `
 daemon off;
+# Debian's workers own the directories that Nginx buffers in; here whoever runs the tests does.
+${process.getuid?.() === 0 ? 'user root;' : ''}
 worker_processes 2;
 pid ${directory}/nginx.pid;
 error_log ${directory}/error.log info;

@@ -335,7 +335,8 @@ export function recordsSuite(name: string, open: () => Promise<OpenDatabase>) {
   });
 }
 
-async function empty(database: Database): Promise<void> {
+/** Removes every row. */
+export async function empty(database: Database): Promise<void> {
   await database.query.updateTable('targets').set({ live_publication_id: null }).execute();
   for (const table of [
     'publications',

@@ -9,7 +9,8 @@ import { openEmbeddedDatabase } from '../../server/database/embedded.ts';
 import { pendingMigrations } from '../../server/database/migrations.ts';
 import { openPostgresDatabase } from '../../server/database/postgres.ts';
 import { type Postgres, startPostgres } from '../peers/postgres.ts';
-import { recordsSuite } from './records.suite.ts';
+import { previewsSuite } from './previews.suite.ts';
+import { type OpenDatabase, recordsSuite } from './records.suite.ts';
 
 let postgres: Postgres;
 beforeAll(async () => {
@@ -19,7 +20,7 @@ afterAll(() => postgres.stop());
 
 const report = () => {};
 
-recordsSuite('PGlite', async () => {
+async function openPGlite(): Promise<OpenDatabase> {
   const directory = await mkdtemp(join(tmpdir(), 'sphere-records-'));
   const database = await openEmbeddedDatabase({
     directory: join(directory, 'database'),
@@ -33,16 +34,24 @@ recordsSuite('PGlite', async () => {
       await rm(directory, { recursive: true, force: true });
     },
   };
-});
+}
 
-recordsSuite('PostgreSQL', async () => {
+async function openPostgres(): Promise<OpenDatabase> {
   const database = await openPostgresDatabase({
     url: await postgres.createDatabase(),
     connections: 20,
     report,
   });
   return { database, close: () => database.close() };
-});
+}
+
+for (const [name, open] of [
+  ['PGlite', openPGlite],
+  ['PostgreSQL', openPostgres],
+] as const) {
+  recordsSuite(name, open);
+  previewsSuite(name, open);
+}
 
 test('twenty replicas start and migrate an empty database at once', async () => {
   const url = await postgres.createDatabase();

@@ -227,6 +227,26 @@ export function siteStoreSuite(name: string, open: () => Promise<OpenSiteStore>)
       expect(await textOf(site, '/')).toBe('<h1>one</h1>');
     });
 
+    test('serves a preview beside the live site, of the same content; each goes by itself', async () => {
+      const site = newSite();
+      const preview = { ...site, target: 'feature-x' };
+      await bring(site, 'dpl_1', first);
+      await publish(site, 'dpl_1');
+      // What its project has need not be sent again.
+      expect(await bring(preview, 'dpl_2', { ...first, 'index.html': '<h1>new</h1>' })).toHaveLength(1);
+      await publish(preview, 'dpl_2');
+      expect([await textOf(site, '/'), await textOf(preview, '/')]).toEqual(['<h1>one</h1>', '<h1>new</h1>']);
+      // Promoted: the live site serves the preview's deployment.
+      await publish(site, 'dpl_2', { order: 2, live: 'dpl_1', recent: ['dpl_1'] });
+      expect(await textOf(site, '/')).toBe('<h1>new</h1>');
+      await store.unpublish(preview, { live: 'dpl_2', recent: [], unfinished: [] });
+      expect(await statusOf(preview, '/')).toBeGreaterThanOrEqual(400);
+      expect(await textOf(site, '/')).toBe('<h1>new</h1>');
+      await store.prepare(preview);
+      await publish(preview, 'dpl_2', { order: 2 });
+      expect(await textOf(preview, '/')).toBe('<h1>new</h1>');
+    });
+
     test('keeps sources by their digest', async () => {
       const digest = sha256(randomBytes(8).toString('hex'));
       expect(await store.hasSource('acc', digest)).toBe(false);

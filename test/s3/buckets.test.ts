@@ -253,6 +253,61 @@ describe("T5: a bucket that is not this project's is refused and left as it is",
   });
 });
 
+describe('T5: the bucket of a preview that has ended', () => {
+  const regional = { bucketNames: { kind: 'account-regional', prefix: 'acme' } } as const;
+  const bucketOf = ({ slug, target }: Site) =>
+    `acme-${target === 'live' ? slug : `${slug}--${target}`}-123456789012-us-east-1-an`;
+  const was = { live: null, recent: [], unfinished: [] };
+  const isThere = (bucket: string) =>
+    s3.client.send(new ListObjectsV2Command({ Bucket: bucket })).then(
+      () => true,
+      () => false,
+    );
+
+  test('is deleted where nobody else can take its name, and made again at once', async () => {
+    const site = newSite({ target: 'feature-x' });
+    const [store, other] = [createS3SiteStore(s3.options(regional)), createS3SiteStore(s3.options(regional))];
+    await store.prepare(site);
+    await store.unpublish(site, was);
+    expect(await isThere(bucketOf(site))).toBe(false);
+    // Another replica has seen it a moment ago: it looks again.
+    await other.prepare(site);
+    await store.unpublish(site, was);
+    await other.prepare(site);
+    expect((await tagsOf(bucketOf(site)))['sphere:target']).toBe('feature-x');
+  });
+
+  test('is kept while it is not empty, and where anybody could take its name; so is that of the live site', async () => {
+    const site = newSite({ slug: `site-${randomBytes(4).toString('hex')}`, target: 'x' });
+    const store = createS3SiteStore(s3.options(regional));
+    await store.prepare(site);
+    await s3.client.send(
+      new PutObjectCommand({ Bucket: bucketOf(site), Key: 'theirs', Body: Buffer.from('x') }),
+    );
+    await store.unpublish(site, was);
+    expect(await keysOf(bucketOf(site))).toEqual(['theirs']);
+
+    const live = { ...site, target: 'live' };
+    await store.prepare(live);
+    await store.unpublish(live, was);
+    expect(await isThere(bucketOf(live))).toBe(true);
+
+    const named = createS3SiteStore(s3.options());
+    await named.prepare(site);
+    await named.unpublish(site, was);
+    expect(await isThere(`${site.slug}--x`)).toBe(true);
+  });
+
+  test('is kept, and that is said, where the role does not let it go', async () => {
+    const site = newSite({ slug: `site-${randomBytes(4).toString('hex')}`, target: 'x' });
+    const store = createS3SiteStore(s3.options(regional));
+    await store.prepare(site);
+    s3.proxy.fault = ({ operation }) => (operation === 'DeleteBucket' ? refusal(403, 'AccessDenied') : null);
+    await store.unpublish(site, was);
+    expect(s3.reported.join()).toContain(`${bucketOf(site)} could not be deleted`);
+  });
+});
+
 describe('a creation that was cut off', () => {
   test.each([
     'CreateBucket',

@@ -25,7 +25,14 @@ async function building(project: string) {
 }
 
 const names = (Object.keys(routes) as RouteName[]).filter((name) => name !== 'stopPlane');
-const fill = { digest: 'a'.repeat(64), blob: 'b'.repeat(64), slug: 'none', attempt: 1, account: 'none' };
+const fill = {
+  digest: 'a'.repeat(64),
+  blob: 'b'.repeat(64),
+  slug: 'none',
+  name: 'none',
+  attempt: 1,
+  account: 'none',
+};
 
 /** What each kind of caller is refused with by the door, before the route itself has a say. */
 const callers: Record<string, { token: () => string | undefined; opens: (principal: Principal) => boolean }> =

@@ -151,7 +151,7 @@ function finds(caller: Caller, access: Access, which: Objects): boolean {
 const names = (Object.keys(routes) as RouteName[]).filter((name) => name !== 'stopPlane');
 const fill = { digest: 'a'.repeat(64), blob: 'b'.repeat(64), name: 'none', attempt: 1 };
 /** Bodies that are right, so that what is looked at is whose object it is. */
-const bodies: Partial<Record<RouteName, unknown>> = { rollback: {} };
+const bodies: Partial<Record<RouteName, unknown>> = { rollback: {}, promote: { target: 'none' } };
 const sets: Objects[] = ['own', 'sibling', 'theirs', 'none'];
 let asked = 0;
 

@@ -64,7 +64,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
         sites: { ...sites, regions: ['eu-central-1', 'us-east-1'] },
         builds: runner.builds,
         keys,
-        addresses: { site: address, direct: address, open: async () => null },
+        addresses: { site: address, direct: address, open: async () => null, close: async () => {} },
         settings: {
           maxBuilds: options.maxBuilds ?? 10,
           maxBuildsPerAccount: options.maxBuildsPerAccount ?? 10,

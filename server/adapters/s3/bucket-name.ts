@@ -1,11 +1,11 @@
 /** Names buckets: deterministic, within S3's rules, told apart by a hash where they had to be cut (T5, T6). */
 import { createHash } from 'node:crypto';
 import { SphereError } from '../../../contract/errors.ts';
-import { LIVE } from '../../../contract/words.ts';
+import { longestLabel, siteLabel } from '../../../contract/preview.ts';
 import type { BucketNaming } from './options.ts';
 
 /** S3 allows 3 to 63 characters. */
-const longest = 63;
+const longest = longestLabel;
 const hashLength = 8;
 
 /** Prefixes and suffixes that S3 keeps for itself (bucketnamingrules.html). */
@@ -18,7 +18,7 @@ export function siteBucketName(
   site: { slug: string; target: string; region: string },
   accountId: string,
 ): string {
-  const base = site.target === LIVE ? site.slug : `${site.slug}--${site.target}`;
+  const base = siteLabel(site);
   switch (naming.kind) {
     case 'slug':
       return checked(fitted(base, longest));
@@ -56,7 +56,7 @@ function checked(name: string): string {
   const problem = problemOf(name);
   if (problem === null) return name;
   throw new SphereError('CONFIGURATION_INVALID', `"${name}" cannot be the name of a bucket: it ${problem}.`, {
-    hint: 'Choose another slug, or another prefix for the names of buckets on this plane.',
+    hint: 'Choose another slug or name of a preview, or another prefix for the names of buckets on this plane.',
   });
 }
 

@@ -9,11 +9,13 @@
 
 import { setTimeout as wait } from 'node:timers/promises';
 import {
+  DeleteBucketCommand,
   PutBucketPolicyCommand,
   PutBucketWebsiteCommand,
   PutPublicAccessBlockCommand,
 } from '@aws-sdk/client-s3';
 import { SphereError } from '../../../contract/errors.ts';
+import { LIVE } from '../../../contract/words.ts';
 import type { Site } from '../../ports.ts';
 import { type ArtifactBuckets, artifactKeys } from './artifact-bucket.ts';
 import { artifactStore } from './artifacts.ts';
@@ -40,6 +42,11 @@ export type SiteBuckets = {
   prepare(site: Site): Promise<void>;
   /** Whether there is a bucket and it is this project's. */
   isOurs(site: Site): Promise<boolean>;
+  /**
+   * Deletes the empty bucket of a preview whose name nobody else can take. Any other is kept, empty: a name of the whole
+   * world that is given up could be taken over by anybody (T5).
+   */
+  discard(site: Site): Promise<void>;
 };
 
 export function createSiteBuckets(
@@ -52,11 +59,14 @@ export function createSiteBuckets(
   /** Concurrent changes of one bucket are refused by S3 (T3): one after the other. */
   const queues = new Map<string, Promise<void>>();
 
+  const isPassing = ({ target }: Site) =>
+    target !== LIVE && s3.options.bucketNames.kind === 'account-regional';
   const prepareOnce = async (site: Site, bucket: string): Promise<void> => {
     const known = seen.get(bucket);
     if (known?.project === site.project && Date.now() - known.at < rememberedMs) return;
     await prepareBucket(s3, artifacts, site, bucket);
-    seen.set(bucket, { project: site.project, at: Date.now() });
+    // Another replica may delete it: it is looked for every time.
+    if (!isPassing(site)) seen.set(bucket, { project: site.project, at: Date.now() });
   };
   return {
     async prepare(site) {
@@ -73,6 +83,20 @@ export function createSiteBuckets(
     async isOurs(site) {
       const found = await lookAtBucket(s3, site.region, bucketOf(site));
       return found.kind === 'open' && hasTags(found.tags, siteTags(s3.options.planeId, site));
+    },
+    async discard(site) {
+      if (!isPassing(site)) return;
+      const command = new DeleteBucketCommand({ Bucket: bucketOf(site), ...s3.owner });
+      try {
+        await s3.call(site.region, (client, options) => client.send(command, options));
+      } catch (error) {
+        // Somebody put something there that is not ours, or it is gone already.
+        if (['BucketNotEmpty', 'NoSuchBucket'].includes(nameOf(error))) return;
+        // A role of before previews cannot delete it: it serves nothing all the same.
+        s3.options.report(
+          `The empty bucket ${bucketOf(site)} could not be deleted: ${(error as Error).message}`,
+        );
+      }
     },
   };
 }

@@ -104,6 +104,7 @@ export function createS3SiteStore(options: S3Options): S3SiteStore {
       const keys = keysOfHistory(history);
       await removeKeys(s3, { region: site.region, bucket: places.bucket, keys });
       if (footprint) await places.artifacts.remove([key]);
+      await siteBuckets.discard(site);
     },
   };
 }

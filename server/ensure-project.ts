@@ -1,0 +1,102 @@
+/** The project of a deployment: found, made on first use, or taken back into use after its removal. */
+import type { CreateDeployment } from '../contract/api.ts';
+import { SphereError } from '../contract/errors.ts';
+import { LIVE } from '../contract/words.ts';
+import { newId } from './keys.ts';
+import type { Plane } from './plane.ts';
+import { liveSite, type ProjectRow } from './projects.ts';
+
+/** Finds or makes the project, and refuses to deploy over one that belongs to another place. */
+export async function ensureProject(
+  plane: Plane,
+  account: string,
+  request: CreateDeployment,
+  region: string | null,
+): Promise<ProjectRow> {
+  const { query } = plane.database;
+  const find = () =>
+    query.selectFrom('projects').selectAll().where('slug', '=', request.project).executeTakeFirst();
+  // Somebody else may make it in the same moment.
+  const project = (await find()) ?? (await makeProject(plane, account, request, region)) ?? (await find());
+  if (!project) throw new Error(`the project ${request.project} was made and is not there`);
+  checkOrigin(project, account, request);
+  if (region !== null && region !== project.bucket_location) {
+    throw new SphereError('SLUG_IN_USE', `the site "${project.slug}" is kept in ${project.bucket_location}`, {
+      hint: `Leave --region out, or choose another slug for the site in ${region}.`,
+    });
+  }
+  if (project.removed_at !== null) await revive(plane, project);
+  const port = await plane.addresses.open(liveSite(project), project.port, null);
+  if (port !== project.port) {
+    await query.updateTable('projects').set({ port }).where('id', '=', project.id).execute();
+  }
+  return project;
+}
+
+/** Makes the project and its live target in one statement; undefined when the slug is taken by now. */
+async function makeProject(
+  plane: Plane,
+  account: string,
+  request: CreateDeployment,
+  region: string | null,
+): Promise<ProjectRow | undefined> {
+  const now = new Date(plane.now());
+  return plane.database.query
+    .with('made', (db) =>
+      db
+        .insertInto('projects')
+        .values({
+          id: newId('prj'),
+          account_id: account,
+          slug: request.project,
+          bucket_location: region ?? (plane.sites.regions[0] as string),
+          origin: request.origin,
+          port: null,
+          created_at: now,
+          updated_at: now,
+        })
+        .onConflict((conflict) => conflict.column('slug').doNothing())
+        .returningAll(),
+    )
+    .with('target', (db) =>
+      db
+        .insertInto('targets')
+        .columns(['project_id', 'name'])
+        .expression((eb) => eb.selectFrom('made').select(['made.id', eb.val(LIVE).as('name')])),
+    )
+    .selectFrom('made')
+    .selectAll()
+    .executeTakeFirst();
+}
+
+/** Takes a removed project back into use, once all that it served has been taken away. */
+async function revive(plane: Plane, project: ProjectRow): Promise<void> {
+  const { query } = plane.database;
+  const half = await query
+    .selectFrom('targets')
+    .select('name')
+    .where('project_id', '=', project.id)
+    .where((eb) => eb.or([eb('emptied_at', 'is', null), eb('emptied_at', '<', project.removed_at)]))
+    .executeTakeFirst();
+  if (half) {
+    throw new SphereError('PUBLISHING', `the site "${project.slug}" is being removed just now`, {
+      hint: `Try again in a moment; if it stays so, \`sphere rm ${project.slug}\` finishes the removal.`,
+    });
+  }
+  await query.updateTable('projects').set({ removed_at: null }).where('id', '=', project.id).execute();
+}
+
+function checkOrigin(project: ProjectRow, account: string, request: CreateDeployment): void {
+  const foreign = project.account_id !== account;
+  if (!foreign && (request.projectNamed || project.origin === request.origin)) return;
+  const from = foreign ? 'another account' : project.origin;
+  throw new SphereError(
+    'SLUG_IN_USE',
+    `the slug "${request.project}" is in use: that site is deployed from ${from}`,
+    {
+      hint: foreign
+        ? 'Choose another with --slug.'
+        : `Choose another with --slug, or replace that site on purpose with --slug ${request.project}.`,
+    },
+  );
+}

@@ -1,0 +1,180 @@
+/** Taking targets out of use: of a project that is removed, and previews that are removed or have ended. */
+import type { Transaction } from 'kysely';
+import type { RemoveTargetAnswer } from '../contract/api.ts';
+import { SphereError } from '../contract/errors.ts';
+import { LIVE } from '../contract/words.ts';
+import type { Tables } from './database/tables.ts';
+import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './deployments.ts';
+import type { Plane } from './plane.ts';
+import { findProject, type ProjectRow, siteOn } from './projects.ts';
+import { retainedHistory } from './publication-history.ts';
+import { lockTarget } from './publications.ts';
+import { noSuchPreview, type TargetRow } from './targets.ts';
+
+/** Who removes a preview takes no longer than this; then another process may finish it. Milliseconds. */
+const removalMs = 15 * 60_000;
+
+/**
+ * Ends in `trx` what the targets have queued or building, and lets them serve nothing by the records. The caller says
+ * the ends and empties the sites once the transaction has been committed. Throws `PUBLISHING` while a publication runs.
+ */
+export async function retireTargets(
+  trx: Transaction<Tables>,
+  project: Pick<ProjectRow, 'id' | 'slug'>,
+  names: readonly string[],
+  { message, now }: { message: string; now: number },
+): Promise<DeploymentRow[]> {
+  // In one order, so that two who do this wait for each other and not both.
+  for (const name of [...names].sort()) await lockTarget(trx, project.id, name);
+  const running = await trx
+    .selectFrom('publications')
+    .select('id')
+    .where('project_id', '=', project.id)
+    .where('target', 'in', names)
+    .where('state', '=', 'running')
+    .executeTakeFirst();
+  if (running) {
+    throw new SphereError('PUBLISHING', `"${project.slug}" is being published just now`, {
+      hint: 'Try again in a moment.',
+    });
+  }
+  const unfinished = await trx
+    .selectFrom('deployments')
+    .select('id')
+    .where('project_id', '=', project.id)
+    .where('target', 'in', names)
+    .where('deployment_status', 'in', ['queued', 'building'])
+    .execute();
+  const ended: DeploymentRow[] = [];
+  for (const { id } of unfinished) {
+    const row = await lockDeployment(trx, id);
+    if (row?.deployment_status !== 'queued' && row?.deployment_status !== 'building') continue;
+    const error = { code: 'DEPLOYMENT_CANCELLED' as const, message };
+    await endDeployment(trx, row, 'cancel', { reason: 'user', error }, now);
+    ended.push(row);
+  }
+  const time = new Date(now);
+  await trx
+    .updateTable('publications')
+    .set({ state: 'cancelled', finished_at: time })
+    .where('project_id', '=', project.id)
+    .where('target', 'in', names)
+    .where('state', '=', 'waiting')
+    .execute();
+  await trx
+    .updateTable('targets')
+    .set({ live_publication_id: null })
+    .where('project_id', '=', project.id)
+    .where('name', 'in', names)
+    .execute();
+  await trx
+    .updateTable('targets')
+    .set({ removed_at: time, expires_at: null })
+    .where('project_id', '=', project.id)
+    .where('name', 'in', names)
+    .where('name', '<>', LIVE)
+    .execute();
+  return ended;
+}
+
+/** Makes the site of a retired target serve nothing. May be repeated after an interruption. */
+export async function emptyTarget(plane: Plane, project: ProjectRow, name: string): Promise<void> {
+  const site = siteOn(project, name);
+  const history = await retainedHistory(plane, { project: project.id, target: name });
+  await plane.sites.unpublish(site, history);
+  if (name !== LIVE) await plane.addresses.close(site);
+  // Only now: what is published next may count on nothing that lay there before.
+  await plane.database.query
+    .updateTable('targets')
+    .set({ emptied_at: new Date(plane.now()) })
+    .where('project_id', '=', project.id)
+    .where('name', '=', name)
+    .execute();
+}
+
+/**
+ * Removes a preview, with what it serves. It may be repeated after an interruption. Throws `NOT_FOUND`, `REQUEST_INVALID`
+ * for `live`, and `PUBLISHING` while a publication runs.
+ */
+export async function removePreview(
+  plane: Plane,
+  account: string,
+  slug: string,
+  name: string,
+): Promise<RemoveTargetAnswer> {
+  const project = await findProject(plane, account, slug);
+  if (name === LIVE) {
+    throw new SphereError('REQUEST_INVALID', `the live site of "${slug}" goes with its project alone`, {
+      hint: `To remove the project: \`sphere rm ${slug}\`.`,
+    });
+  }
+  const target = await plane.database.query
+    .selectFrom('targets')
+    .selectAll()
+    .where('project_id', '=', project.id)
+    .where('name', '=', name)
+    .executeTakeFirst();
+  if (!target || isGone(target)) throw noSuchPreview(slug, name);
+  await retireAndEmpty(plane, project, name, () => true);
+  return { slug, target: name, url: plane.addresses.site(siteOn(project, name)) };
+}
+
+const isGone = ({ removed_at, emptied_at }: TargetRow) =>
+  removed_at !== null && emptied_at !== null && emptied_at >= removed_at;
+
+/** Removes the target if it is still as `holds` says once it is locked. */
+async function retireAndEmpty(
+  plane: Plane,
+  project: ProjectRow,
+  name: string,
+  holds: (target: TargetRow) => boolean,
+): Promise<void> {
+  const now = plane.now();
+  const ended = await plane.database.transaction(async (trx) => {
+    if (!holds(await lockTarget(trx, project.id, name))) return null;
+    return retireTargets(trx, project, [name], { message: 'its preview was removed', now });
+  });
+  if (ended === null) return;
+  for (const row of ended)
+    await sayEnd(plane, row, row.phase ?? 'queue', 'Cancelled: the preview was removed.');
+  await emptyTarget(plane, project, name);
+}
+
+/** Removes the previews that have ended, and finishes removals that were cut off. */
+export async function removeEndedPreviews(plane: Plane): Promise<void> {
+  const now = plane.now();
+  const cutOff = new Date(now - removalMs);
+  const hasEnded = (target: TargetRow) =>
+    target.removed_at === null
+      ? target.expires_at !== null && target.expires_at.getTime() <= now
+      : !isGone(target) && target.removed_at <= cutOff;
+  const rows = await plane.database.query
+    .selectFrom('targets')
+    .selectAll()
+    .where('name', '<>', LIVE)
+    .where((eb) =>
+      eb.or([
+        eb('expires_at', '<=', new Date(now)),
+        eb.and([
+          eb('removed_at', '<=', cutOff),
+          eb.or([eb('emptied_at', 'is', null), eb('emptied_at', '<', eb.ref('removed_at'))]),
+        ]),
+      ]),
+    )
+    .execute();
+  for (const { project_id, name } of rows.filter(hasEnded)) {
+    if (plane.ending.aborted) return;
+    const project = await plane.database.query
+      .selectFrom('projects')
+      .selectAll()
+      .where('id', '=', project_id)
+      .executeTakeFirstOrThrow();
+    try {
+      await retireAndEmpty(plane, project, name, hasEnded);
+    } catch (error) {
+      // One that is being published goes the next time, and the others do not wait for it.
+      const publishing = error instanceof SphereError && error.code === 'PUBLISHING';
+      if (!publishing) plane.report(`the preview ${name} of ${project.slug} could not be removed`, error);
+    }
+  }
+}
