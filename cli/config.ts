@@ -9,6 +9,8 @@ export type VariableName = keyof typeof cliEnvironment;
 export type Environment = {
   /** Sphere's own variables that are set and not empty. */
   variables: Partial<Record<VariableName, string>>;
+  /** What the host of this job says of it to whom it may concern; null: it says nothing. */
+  job: JobIdentity | null;
   /** Nobody is there to answer, even where there is a terminal. */
   ci: boolean;
   /** GitHub's runner reads along, and obeys lines that look like its commands. */
@@ -20,6 +22,14 @@ export type Environment = {
   /** The environment for child processes: everything but what only the CLI may know. */
   forChildren: NodeJS.ProcessEnv;
 };
+
+/** How a job can show what it is: GitHub's runner is asked for an ID token, GitLab's gives one. */
+export type JobIdentity =
+  | { kind: 'github'; requestUrl: string; requestToken: string }
+  | { kind: 'given'; idToken: string };
+
+/** By these, whoever has them can be the job. */
+const identityVariables = ['ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'] as const;
 
 // The variables by which build services that do not all set CI make themselves known.
 const ciVariables = ['CI', 'CONTINUOUS_INTEGRATION', 'BUILD_NUMBER', 'TF_BUILD', 'TEAMCITY_VERSION'];
@@ -35,15 +45,22 @@ export function readEnvironment(
     if (env[name]) variables[name] = env[name];
   }
   const forChildren = { ...env };
-  for (const name of Object.keys(cliEnvironment)) delete forChildren[name];
+  for (const name of [...Object.keys(cliEnvironment), ...identityVariables]) delete forChildren[name];
   return {
     variables,
+    job: readJob(env),
     ci: ciVariables.some((name) => env[name] && env[name] !== 'false' && env[name] !== '0'),
     githubActions: env.GITHUB_ACTIONS === 'true',
     colour: wantedColour(env),
     home: variables.SPHERE_HOME ? path.resolve(cwd, variables.SPHERE_HOME) : defaultHome(env, platform),
     forChildren,
   };
+}
+
+function readJob(env: NodeJS.ProcessEnv): JobIdentity | null {
+  if (env.SPHERE_ID_TOKEN) return { kind: 'given', idToken: env.SPHERE_ID_TOKEN };
+  const [requestUrl, requestToken] = identityVariables.map((name) => env[name]);
+  return requestUrl && requestToken ? { kind: 'github', requestUrl, requestToken } : null;
 }
 
 function wantedColour(env: NodeJS.ProcessEnv): Environment['colour'] {

@@ -5,11 +5,12 @@ import type { PlaneFile } from '../contract/embedded.ts';
 import { SphereError } from '../contract/errors.ts';
 import { version } from '../contract/version.ts';
 import { type Api, createApi, type PlaneAddress } from './api.ts';
-import type { Environment } from './config.ts';
+import type { Environment, JobIdentity } from './config.ts';
 import { answeringPlane, isAlive, startPlane } from './plane-process.ts';
 
 export type PlaneChoice =
-  | { kind: 'hosted'; address: PlaneAddress }
+  /** `job`: the token is to be had for what the host of this job says of it. */
+  | { kind: 'hosted'; address: PlaneAddress; job?: JobIdentity }
   | { kind: 'embedded'; home: string }
   /** Nobody has chosen yet. */
   | { kind: 'none'; home: string };
@@ -39,6 +40,9 @@ export function choosePlane(environment: Environment, local: boolean): PlaneChoi
         hint: 'Set it to something like https://sphere.example.com, or unset it to use the embedded plane.',
       },
     );
+  }
+  if (token === undefined && environment.job !== null) {
+    return { kind: 'hosted', address: { url, token: '' }, job: environment.job };
   }
   if (token === undefined) {
     throw new SphereError(
@@ -80,15 +84,17 @@ function hasContent(directory: string): boolean {
 
 /**
  * Connects to the chosen plane; an embedded one that does not run is started, an older one replaced when it is idle.
- * `say` gets what a person should know. Throws `PLANE_START_FAILED`.
+ * `say` gets what a person should know; `project` is the one that is meant, where that is known. Throws
+ * `PLANE_START_FAILED`.
  */
 export async function connectPlane(
   choice: Exclude<PlaneChoice, { kind: 'none' }>,
   environment: Environment,
   say: (text: string) => void,
+  project?: string,
 ): Promise<Plane> {
   if (choice.kind === 'hosted') {
-    const { address } = choice;
+    const address = choice.job ? await signIn(choice.address.url, choice.job, say, project) : choice.address;
     return { kind: 'hosted', address, api: createApi(address), revive: async () => {} };
   }
   const { home } = choice;
@@ -107,6 +113,18 @@ export async function connectPlane(
       Object.assign(address, { url, token });
     },
   };
+}
+
+async function signIn(
+  url: string,
+  job: JobIdentity,
+  say: (text: string) => void,
+  project: string | undefined,
+): Promise<PlaneAddress> {
+  const { tokenOfJob } = await import('./job-token.ts');
+  const answer = await tokenOfJob(job, url, project);
+  say(`Signed in as this job, for ${answer.project} of ${answer.account}.`);
+  return { url, token: answer.token };
 }
 
 /** Stops an older plane that runs no build. False when it goes on. */
