@@ -94,6 +94,7 @@ async function specOf(plane: Plane, row: DeploymentRow): Promise<BuildSpec> {
     noCache: row.no_cache,
     hasCredential: row.git_token !== null,
     allowLocalRepository: plane.settings.allowLocalRepository,
+    gitHosts: plane.settings.gitHosts,
     timeLimitMs: plane.settings.timeLimitMs,
   };
 }

@@ -4,6 +4,8 @@ import type { Transaction } from 'kysely';
 import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE, reservedSlugs } from '../contract/words.ts';
+import { checkRepositoryHost } from '../files/repository-host.ts';
+import { checkRef, checkRepository } from '../files/repository-url.ts';
 import { asker, nothingChanged } from './asked-by.ts';
 import { recordChange } from './audit.ts';
 import type { Tables } from './database/tables.ts';
@@ -47,7 +49,7 @@ export async function createDeployment(
   key: string | undefined,
   turns: Turns,
 ): Promise<CreateDeploymentAnswer> {
-  checkRequest(request);
+  checkRequest(plane, request);
   const region = regionOf(plane, request);
   const bodyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex');
   const known = key === undefined ? undefined : await findByKey(plane, account, key, bodyHash);
@@ -95,7 +97,8 @@ export async function createDeployment(
   return answer(plane, row, outcome, { live, expiresAt: target.expires_at });
 }
 
-function checkRequest(request: CreateDeployment): void {
+function checkRequest(plane: Plane, request: CreateDeployment): void {
+  if (request.source.kind === 'git') checkSource(plane, request.source.repository, request.source.ref);
   if (reservedSlugs.includes(request.project)) {
     throw new SphereError('REQUEST_INVALID', `the slug "${request.project}" is reserved`, {
       hint: 'Choose another with --slug.',
@@ -108,6 +111,17 @@ function checkRequest(request: CreateDeployment): void {
 }
 
 const targetOf = (request: CreateDeployment) => request.target ?? LIVE;
+
+/** What no builder would clone is not taken either: an address with a password in it would be kept and shown. */
+function checkSource(
+  { settings: { allowLocalRepository: allowLocal, gitHosts } }: Plane,
+  url: string,
+  ref: string | undefined,
+): void {
+  const repository = checkRepository(url, { allowLocal });
+  if (ref !== undefined) checkRef(ref);
+  if (!allowLocal) checkRepositoryHost(repository, gitHosts);
+}
 
 /** The region that is asked for, or null where the plane chooses. Throws `REQUEST_INVALID` for one that it has not. */
 function regionOf(plane: Plane, request: CreateDeployment): string | null {

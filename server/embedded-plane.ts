@@ -129,6 +129,7 @@ async function open(
       leaseMs: 30_000,
       exclusive: true,
       allowLocalRepository: true,
+      gitHosts: [],
       url,
     },
     addresses: {

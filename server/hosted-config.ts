@@ -44,6 +44,8 @@ export type HostedConfig = AwsConfig & {
   maxLogBytes: number;
   /** For Express's `trust proxy`. */
   trustedProxies: string[];
+  /** Hosts of repositories beside public ones, as `HOST` or `HOST:PORT`. */
+  gitHosts: string[];
   /** Issuers of ID tokens beside those of github.com and gitlab.com. */
   oidcIssuers: Issuer[];
 };
@@ -86,6 +88,14 @@ export function readHostedConfig(environment: NodeJS.ProcessEnv): HostedConfig {
       wants: 'addresses, networks, loopback, linklocal or uniquelocal, such as loopback,10.0.0.0/8',
       otherwise: ['loopback'],
     }),
+    gitHosts: (
+      values.list('SPHERE_GIT_HOSTS', {
+        fits: (part) => /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]*:[0-9a-f:]*)(:\d{1,5})?$/i.test(part),
+        most: 100,
+        wants: 'hosts, each with a port or without, such as git.corp.example,10.0.0.5:8443',
+        otherwise: [],
+      }) ?? []
+    ).map((host) => host.toLowerCase()),
     oidcIssuers: readIssuers(values),
   };
   const problems = [...values.problems, ...misspelt(environment)];

@@ -85,6 +85,7 @@ async function open(
         leaseMs: config.leaseMs,
         exclusive: false,
         allowLocalRepository: false,
+        gitHosts: config.gitHosts,
         url: config.publicUrl,
       },
       duties: [...duties, sweepDuty(sweep)],

@@ -73,6 +73,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
           leaseMs: options.leaseMs ?? 30_000,
           exclusive: false,
           allowLocalRepository: false,
+          gitHosts: [],
           url: options.publicUrl ?? `http://127.0.0.1:${port}`,
         },
         duties,
