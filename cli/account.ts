@@ -10,24 +10,25 @@ export const withAccount = (command: Command) =>
   command.option('--account <name>', 'the account that it belongs to');
 
 /** Calls a hosted plane, and says which token it takes where the one that there is does not do. */
-export async function withHostedPlane<T>(
-  { environment }: Context,
-  call: (api: Api) => Promise<T>,
-): Promise<T> {
-  const [{ choosePlane }, { createApi }] = await Promise.all([import('./plane.ts'), import('./api.ts')]);
-  const choice = choosePlane(environment, false);
+export async function withHostedPlane<T>(context: Context, call: (api: Api) => Promise<T>): Promise<T> {
+  const [{ choosePlane }, { createApi }] = await Promise.all([
+    import('./plane-choice.ts'),
+    import('./api.ts'),
+  ]);
+  const choice = choosePlane(context);
   if (choice.kind !== 'hosted') {
-    throw new SphereError('USAGE', 'Accounts and tokens are for hosted planes, and SPHERE_URL names none.', {
-      hint: 'Set SPHERE_URL to the address of the plane and SPHERE_TOKEN to its admin token.',
+    throw new SphereError('USAGE', 'Accounts and tokens are for hosted planes, and no such plane is named.', {
+      hint: 'Set SPHERE_URL to the address of the plane and SPHERE_TOKEN to its admin token, or sign in with it: `sphere login`.',
     });
   }
-  const api = createApi(choice.address);
+  const { url, token } = choice.address;
+  const api = createApi({ url, token });
   try {
     return await call(api);
   } catch (error) {
     if (!(error instanceof SphereError) || error.code !== 'NOT_SIGNED_IN') throw error;
-    throw new SphereError(error.code, `The plane refuses SPHERE_TOKEN: ${error.message}.`, {
-      hint: 'Set SPHERE_TOKEN to the admin token of the plane: its SPHERE_ADMIN_TOKEN, or what its first start printed.',
+    throw new SphereError(error.code, `The plane refuses ${tokenName(choice.tokenFrom)}: ${error.message}.`, {
+      hint: 'It takes the admin token of the plane, in SPHERE_TOKEN: its SPHERE_ADMIN_TOKEN, or what its first start printed; or a token of the account with the scope admin.',
       requestId: error.requestId,
       cause: error,
     });
@@ -46,3 +47,5 @@ export function readAccount({ account }: { account?: string }): string {
     hint: 'It takes 1 to 63 of a-z, 0-9 and single inner hyphens, such as acme.',
   });
 }
+
+const tokenName = (from: string) => (from === 'sphere login' ? 'the token of your sign-in' : from);

@@ -25,44 +25,66 @@ import type {
   ProjectList,
   Promote,
   PruneAnswer,
+  Redeploy,
+  Region,
+  RegionList,
   RemoveProjectAnswer,
   RemoveTargetAnswer,
   RemoveTokenAnswer,
   RemoveTrustAnswer,
   RollbackAnswer,
+  RollbackPlan,
   SourceAnswer,
+  SourceRequest,
   Target,
   TargetList,
   TokenEntry,
   TokenList,
   Trust,
   TrustList,
+  WhoAmI,
 } from '../contract/api.ts';
 import { type ErrorBody, errorCodes, SphereError } from '../contract/errors.ts';
 import { type RouteName, routePath, routes } from '../contract/routes.ts';
 import { createHttpClient, type HttpClient, readText } from './http.ts';
 
 /** Where a plane answers. */
-export type PlaneAddress = { url: string; token: string };
+export type PlaneAddress = {
+  url: string;
+  token: string;
+  /** What to say when the plane does not know the token; default: what the plane says. */
+  refusal?: { message: string; hint: string };
+};
 
 /** Every function throws the plane's own SphereError, or PLANE_UNREACHABLE when there was no answer. */
 export type Api = {
   health(timeoutMs?: number): Promise<Health>;
+  whoAmI(): Promise<WhoAmI>;
+  regions(): Promise<Region[]>;
   planeStatus(): Promise<PlaneStatus>;
   stopPlane(ifIdle: boolean): Promise<unknown>;
   prune(): Promise<PruneAnswer>;
-  offerSource(source: { digest: string; bytes: number }): Promise<SourceAnswer>;
-  /** `open` gives the tar.gz; it is called again for every further try. */
-  uploadSource(upload: NonNullable<SourceAnswer['upload']>, open: () => Readable): Promise<void>;
+  offerSource(source: SourceRequest): Promise<SourceAnswer>;
+  /** `open` gives the tar.gz, of `bytes` bytes where that is known; it is called again for every further try. */
+  uploadSource(
+    upload: NonNullable<SourceAnswer['upload']>,
+    open: () => Readable,
+    bytes?: number,
+  ): Promise<void>;
   createDeployment(request: CreateDeployment): Promise<CreateDeploymentAnswer>;
   getDeployment(id: string): Promise<Deployment>;
-  listDeployments(query: { project?: string; limit?: number }): Promise<Deployment[]>;
+  redeploy(id: string, request: Redeploy): Promise<CreateDeploymentAnswer>;
+  listDeployments(query: DeploymentQuery): Promise<Deployment[]>;
+  pageDeployments(query: DeploymentQuery): Promise<DeploymentList>;
   cancelDeployment(id: string): Promise<Deployment>;
   /** The lines that are stored after seq `after`, as NDJSON. */
   readLogs(id: string, after: number): Promise<Readable>;
   listProjects(): Promise<Project[]>;
+  pageProjects(query: { limit: number; after: string | undefined }): Promise<ProjectList>;
   getProject(slug: string): Promise<Project>;
-  rollback(slug: string, deployment?: string): Promise<RollbackAnswer>;
+  planRollback(slug: string, deployment: string | undefined): Promise<RollbackPlan>;
+  /** `timeoutMs`: how long it is waited for; the plane goes on. */
+  rollback(slug: string, deployment?: string, timeoutMs?: number): Promise<RollbackAnswer>;
   promote(slug: string, what: Promote): Promise<RollbackAnswer>;
   listTargets(slug: string): Promise<Target[]>;
   removeTarget(slug: string, name: string): Promise<RemoveTargetAnswer>;
@@ -82,6 +104,15 @@ export type Api = {
     before?: string | undefined;
   }): Promise<AuditList>;
   close(): void;
+};
+
+/** Which deployments are listed. `status` may name several, separated by commas. */
+export type DeploymentQuery = {
+  project?: string;
+  limit?: number;
+  before?: string | undefined;
+  status?: string | undefined;
+  branch?: string | undefined;
 };
 
 type Request = {
@@ -105,28 +136,41 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
 
   return {
     health: (timeoutMs = 2_000) => json('health', { repeatable: false, timeoutMs }),
+    whoAmI: () => json('whoami', { repeatable: true, timeoutMs: 10_000 }),
+    regions: async () => (await json<RegionList>('regions', { repeatable: true })).regions,
     planeStatus: () => json('plane', { repeatable: true }),
     stopPlane: (ifIdle) => json('stopPlane', { body: { ifIdle }, repeatable: false }),
     prune: () => json('prune', { body: {}, repeatable: false, timeoutMs: 10 * 60_000 }),
     offerSource: (source) => json('offerSource', { body: source, repeatable: true }),
-    uploadSource: (upload, open) => uploadSource(client, plane, upload, open),
+    uploadSource: (upload, open, bytes) => uploadSource(client, plane, upload, open, bytes),
     createDeployment: (body) =>
       json('createDeployment', { body, repeatable: true, headers: { [keyHeader]: randomUUID() } }),
     getDeployment: (id) => json('getDeployment', { parameters: { id }, repeatable: true }),
+    redeploy: (id, body) =>
+      json('redeploy', {
+        parameters: { id },
+        body,
+        repeatable: true,
+        headers: { [keyHeader]: randomUUID() },
+      }),
+    pageDeployments: (query) => json('listDeployments', { query, repeatable: true }),
     listDeployments: async (query) =>
       (await json<DeploymentList>('listDeployments', { query, repeatable: true })).deployments,
     cancelDeployment: (id) => json('cancelDeployment', { parameters: { id }, repeatable: true }),
     readLogs: (id, after) =>
       send(client, plane, 'deploymentLogs', { parameters: { id }, query: { after }, repeatable: true }, asIs),
     listProjects: async () => (await json<ProjectList>('listProjects', { repeatable: true })).projects,
+    pageProjects: (query) => json('listProjects', { query, repeatable: true }),
     getProject: (slug) => json('getProject', { parameters: { slug }, repeatable: true }),
+    planRollback: (slug, deployment) =>
+      json('planRollback', { parameters: { slug }, query: { deployment }, repeatable: true }),
     // Without an id, a second rollback would go back one deployment further.
-    rollback: (slug, deployment) =>
+    rollback: (slug, deployment, timeoutMs = 5 * 60_000) =>
       json('rollback', {
         parameters: { slug },
         body: deployment === undefined ? {} : { deployment },
         repeatable: deployment !== undefined,
-        timeoutMs: 5 * 60_000,
+        timeoutMs,
       }),
     // What is live already is not promoted again.
     promote: (slug, body) =>
@@ -180,7 +224,7 @@ async function send<T>(
       timeoutMs: request.timeoutMs ?? answerTimeoutMs,
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
     });
-    return read(await expectSuccess(answer));
+    return read(await expectSuccess(answer, plane.refusal));
   });
 }
 
@@ -189,10 +233,16 @@ async function uploadSource(
   plane: PlaneAddress,
   upload: NonNullable<SourceAnswer['upload']>,
   open: () => Readable,
+  bytes?: number,
 ): Promise<void> {
   const url = new URL(upload.url, plane.url);
-  if (url.origin !== new URL(plane.url).origin)
-    return uploadElsewhere(client, plane, { ...upload, url: url.href }, open);
+  if (url.origin !== new URL(plane.url).origin) {
+    const elsewhere = { ...upload, url: url.href };
+    if (bytes !== undefined) return uploadElsewhere(client, plane, elsewhere, open, bytes);
+    const { spool } = await import('./spool.ts');
+    const spooled = await spool(open());
+    return uploadElsewhere(client, plane, elsewhere, spooled.open, spooled.bytes).finally(spooled.remove);
+  }
   const headers: Record<string, string> = { 'content-type': 'application/gzip', ...upload.headers };
   headers.authorization ??= `Bearer ${plane.token}`;
   await retrying(plane, true, async () => {
@@ -217,30 +267,25 @@ async function uploadElsewhere(
   plane: PlaneAddress,
   { url, headers }: NonNullable<SourceAnswer['upload']>,
   open: () => Readable,
+  bytes: number,
 ): Promise<void> {
-  const { spool } = await import('./spool.ts');
-  const content = await spool(open());
-  try {
-    await retrying(plane, true, async () => {
-      const answer = await client.send({
-        method: 'PUT',
-        url,
-        headers: { ...headers, 'content-length': String(content.bytes) },
-        body: content.open(),
-        timeoutMs: 5 * 60_000,
-      });
-      const status = answer.statusCode ?? 0;
-      const text = await readText(answer);
-      if (status >= 200 && status < 300) return;
-      throw new SphereError(
-        status >= 500 ? 'PLANE_UNREACHABLE' : 'INFRASTRUCTURE',
-        `The store of the control plane, ${new URL(url).host}, answered the upload of the source with ${status}: ${text.slice(0, 200)}`,
-        { hint: 'Deploy again; if it stays so, `sphere server check` on the plane looks for the cause.' },
-      );
+  await retrying(plane, true, async () => {
+    const answer = await client.send({
+      method: 'PUT',
+      url,
+      headers: { ...headers, 'content-length': String(bytes) },
+      body: open(),
+      timeoutMs: 5 * 60_000,
     });
-  } finally {
-    await content.remove();
-  }
+    const status = answer.statusCode ?? 0;
+    const text = await readText(answer);
+    if (status >= 200 && status < 300) return;
+    throw new SphereError(
+      status >= 500 ? 'PLANE_UNREACHABLE' : 'INFRASTRUCTURE',
+      `The store of the control plane, ${new URL(url).host}, answered the upload of the source with ${status}: ${text.slice(0, 200)}`,
+      { hint: 'Deploy again; if it stays so, `sphere server check` on the plane looks for the cause.' },
+    );
+  });
 }
 
 /** Runs `attempt` again after failures that may pass: always when nothing was sent, else when it is `repeatable`. */
@@ -259,18 +304,24 @@ async function retrying<T>(plane: PlaneAddress, repeatable: boolean, attempt: ()
   }
 }
 
-async function expectSuccess(answer: IncomingMessage): Promise<IncomingMessage> {
+async function expectSuccess(
+  answer: IncomingMessage,
+  refusal?: PlaneAddress['refusal'],
+): Promise<IncomingMessage> {
   const status = answer.statusCode ?? 0;
   if (status >= 200 && status < 300) return answer;
   const text = await readText(answer);
   const body = errorBody(text);
+  if (body?.code === 'NOT_SIGNED_IN' && refusal) {
+    throw new SphereError(body.code, refusal.message, { hint: refusal.hint, requestId: body.requestId });
+  }
   if (body) throw SphereError.fromBody(body);
   // A proxy answered in the plane's place.
   const seen = `HTTP ${status}${text.trim() ? `: ${text.trim().slice(0, 200)}` : ''}`;
   throw new SphereError(
     status === 502 || status === 503 || status === 504 ? 'PLANE_UNREACHABLE' : 'INFRASTRUCTURE',
     `The address of the control plane answered with something that is not Sphere's: ${seen}.`,
-    { hint: 'Check the address in SPHERE_URL.' },
+    { hint: 'Check the address of the control plane; `sphere status` shows where it comes from.' },
   );
 }
 

@@ -4,6 +4,7 @@ import type { CommandEntry } from './command.ts';
 const deploying = 'Deploy:';
 const looking = 'Look:';
 const serving = 'The plane on this machine:';
+const connecting = 'Sign in and settings:';
 const administering = 'For those who look after an account of a hosted plane:';
 
 export const commands: readonly CommandEntry[] = [
@@ -24,6 +25,12 @@ export const commands: readonly CommandEntry[] = [
     summary: 'cancel a deployment that has not ended',
     group: deploying,
     load: () => import('./commands/cancel.ts'),
+  },
+  {
+    name: 'redeploy',
+    summary: 'deploy the same source and settings again',
+    group: deploying,
+    load: () => import('./commands/redeploy.ts'),
   },
   {
     name: 'rollback',
@@ -72,6 +79,60 @@ export const commands: readonly CommandEntry[] = [
     summary: 'open the site in the browser',
     group: looking,
     load: () => import('./commands/open.ts'),
+  },
+  {
+    name: 'login',
+    summary: 'sign in to a hosted control plane',
+    group: connecting,
+    load: () => import('./commands/login.ts'),
+  },
+  {
+    name: 'logout',
+    summary: 'forget the token of a plane',
+    group: connecting,
+    load: () => import('./commands/logout.ts'),
+  },
+  {
+    name: 'whoami',
+    summary: 'show the account that the token belongs to',
+    group: connecting,
+    load: () => import('./commands/whoami.ts'),
+  },
+  {
+    name: 'link',
+    summary: 'bind this directory to a plane and a project',
+    group: connecting,
+    load: () => import('./commands/link.ts'),
+  },
+  {
+    name: 'unlink',
+    summary: 'undo `link`',
+    group: connecting,
+    load: () => import('./commands/unlink.ts'),
+  },
+  {
+    name: 'status',
+    summary: 'show every setting of this directory and where it comes from',
+    group: connecting,
+    load: () => import('./commands/status.ts'),
+  },
+  {
+    name: 'regions',
+    summary: 'list where sites may be kept, nearest first with --ping',
+    group: connecting,
+    load: () => import('./commands/regions.ts'),
+  },
+  {
+    name: 'doctor',
+    summary: 'look for what is wrong on this machine or with the plane',
+    group: connecting,
+    load: () => import('./commands/doctor.ts'),
+  },
+  {
+    name: 'completion',
+    summary: "print a shell's completion script",
+    group: connecting,
+    load: () => import('./commands/completion.ts'),
   },
   {
     name: 'server',

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Environment } from './config.ts';
 import type { Interrupt } from './interrupt.ts';
 import type { Output } from './output.ts';
+import type { PlaneWish } from './plane-choice.ts';
 import type { Prompts } from './prompts.ts';
 
 export type Context = {
@@ -15,6 +16,10 @@ export type Context = {
   /** `--yes`: every question is answered with yes. */
   yes: boolean;
   interrupt: Interrupt;
+  /** The flags that say which plane is meant, and with which token. */
+  flags: PlaneWish['flags'];
+  /** What is piped into the command, whole; null where nothing is. */
+  piped(): Promise<string | null>;
 };
 
 /** What a command comes to: `json` with `--json`, else `text`, on stdout. */
@@ -29,9 +34,15 @@ export type Result = {
 /** A null result: the command has written its result itself. */
 export type Run = (context: Context, args: string[], options: never) => Promise<Result | null>;
 
+export type Example = readonly [line: string, meaning: string];
+
 /** One file of `commands/`. It loads what it needs inside `run`, so that help loads nothing. */
 export type CommandFile = {
-  /** Adds arguments, options and examples. */
+  /** Command lines and what each is for: help shows them first. */
+  examples?: readonly Example[];
+  /** What else is good to know, below the options. Lines of at most 100 characters. */
+  notes?: string;
+  /** Adds arguments and options. */
   define(command: Command): void;
   run: Run;
   subcommands?: readonly Subcommand[];

@@ -19,6 +19,8 @@ export type Environment = {
   colour: 'never' | 'always' | 'auto';
   /** The embedded plane's data directory, absolute. */
   home: string;
+  /** The file of the sign-ins, absolute. */
+  credentials: string;
   /** The environment for child processes: everything but what only the CLI may know. */
   forChildren: NodeJS.ProcessEnv;
 };
@@ -53,6 +55,7 @@ export function readEnvironment(
     githubActions: env.GITHUB_ACTIONS === 'true',
     colour: wantedColour(env),
     home: variables.SPHERE_HOME ? path.resolve(cwd, variables.SPHERE_HOME) : defaultHome(env, platform),
+    credentials: path.join(configDirectory(env), 'sphere', 'credentials.json'),
     forChildren,
   };
 }
@@ -77,4 +80,10 @@ function defaultHome(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): string 
       ? env.XDG_DATA_HOME
       : path.join(homedir(), '.local', 'share');
   return path.join(base, 'sphere');
+}
+
+/** Where programs keep their settings, on macOS too: command-line tools there do the same. */
+function configDirectory(env: NodeJS.ProcessEnv): string {
+  const { XDG_CONFIG_HOME: named } = env;
+  return named && path.isAbsolute(named) ? named : path.join(homedir(), '.config');
 }

@@ -7,9 +7,11 @@ import type { Context, Result } from './command.ts';
 import { alreadyLive, conclude, DeploymentEnded, resultObject } from './deployment-end.ts';
 import { checkDirectory, readProjectDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
+import { readTimeout } from './durations.ts';
 import { type EventFile, openEventFile } from './event-file.ts';
-import { followDeployment } from './follow.ts';
-import { choosePlane, connectPlane, type Plane, type PlaneChoice, planeNotChosen } from './plane.ts';
+import { type FollowRequest, followDeployment } from './follow.ts';
+import { connectPlane, type Plane } from './plane.ts';
+import { choosePlane, type PlaneChoice, planeNotChosen } from './plane-choice.ts';
 import { planSource } from './planned-source.ts';
 import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
 import { readTargets, replacementText } from './replacement.ts';
@@ -28,10 +30,10 @@ import { settingsFromTop, workspaceTop } from './workspace.ts';
 
 export type DeployOptions = SettingFlags &
   TargetFlags & {
-    local?: true;
     dryRun?: true;
     detach?: true;
     force?: true;
+    timeout?: string;
     /** False after `--no-cache`. */
     cache: boolean;
   };
@@ -61,6 +63,7 @@ async function deployAndFollow(
   const startedAt = Date.now();
   const { environment, output } = context;
   checkUse(named, options);
+  const timeoutMs = readTimeout(options.timeout);
   const project = await readProjectDirectory(path.resolve(context.directory, named ?? '.'));
   const { directory } = project;
   const written = resolveSettings({
@@ -69,7 +72,7 @@ async function deployAndFollow(
     file: project.configuration,
     facts: project.facts,
   });
-  const choice = choosePlane(environment, options.local === true);
+  const choice = choosePlane({ ...context, directory });
   const prebuilt = options.prebuilt === undefined ? null : path.resolve(context.directory, options.prebuilt);
   if (prebuilt !== null) checkDirectory(prebuilt, 'Name the directory that holds the built site.');
   const hosted = choice.kind === 'hosted';
@@ -118,7 +121,14 @@ async function deployAndFollow(
       output.note(`Left running; see \`sphere logs ${id} -f\`.`);
       return { json: resultObject('created', deployment), text: id };
     }
-    const ended = await follow(context, { plane, answer, prepared, events, interrupted: interrupted.signal });
+    const ended = await follow(context, {
+      plane,
+      answer,
+      prepared,
+      events,
+      interrupted: interrupted.signal,
+      ...(timeoutMs === undefined ? {} : { timeout: { ms: timeoutMs, from: startedAt } }),
+    });
     events.write({ type: 'ended', id, project: created, target: to, url: ended.url, status: ended.status });
     return conclude(context, ended, Date.now() - startedAt, interrupted.signal.aborted);
   } finally {
@@ -137,6 +147,13 @@ function checkUse(named: string | undefined, options: DeployOptions): void {
         hint: 'Name one of them; --root names a directory inside the repository.',
       },
     );
+  }
+  if (options.timeout !== undefined && (options.detach || options.prebuilt !== undefined)) {
+    const other = options.detach ? '--detach' : '--prebuilt';
+    const why = options.detach ? 'nothing is waited for' : 'the work is done here, and would end with us';
+    throw new SphereError('USAGE', `--timeout does not go with ${other}: ${why}.`, {
+      hint: 'Leave one of the two out.',
+    });
   }
   if (options.detach && options.prebuilt !== undefined) {
     throw new SphereError(
@@ -158,7 +175,7 @@ async function offerPlane(
   const question = `No control plane is configured. Run one on this machine, in ${choice.home}?`;
   const accepted = environment.ci ? false : yes || (await prompts?.confirm(question));
   if (!accepted) throw planeNotChosen();
-  return { kind: 'embedded', home: choice.home };
+  return { kind: 'embedded', home: choice.home, from: 'your answer' };
 }
 
 async function askSlug({ prompts }: Context, question: string, suggestion: string | null): Promise<string> {
@@ -180,9 +197,12 @@ async function sendSource(
   if (!upload) return;
   const { digest, bytes } = upload;
   const answer = await plane.api.offerSource({ digest, bytes });
-  if (!answer.upload) return;
+  if (!answer.upload && !answer.describeArchive) return;
   if (bytes > 20_000_000) say('Sending the source ...');
-  await plane.api.uploadSource(answer.upload, await upload.pack());
+  const open = await upload.pack();
+  if (answer.upload) return plane.api.uploadSource(answer.upload, open);
+  const { sendArchive } = await import('./send-archive.ts');
+  await sendArchive(plane.api, { digest, bytes }, open());
 }
 
 function createRequest(
@@ -234,9 +254,10 @@ async function follow(
     prepared: PreparedSource;
     events: EventFile;
     interrupted: AbortSignal;
+    timeout?: NonNullable<FollowRequest['timeout']>;
   },
 ): Promise<Deployment> {
-  const { plane, answer, prepared, events, interrupted } = work;
+  const { plane, answer, prepared, events, interrupted, timeout } = work;
   const { builder, deployment } = answer;
   let written = 0;
   const followed = followDeployment({
@@ -244,6 +265,7 @@ async function follow(
     deployment,
     output,
     interrupted,
+    ...(timeout ? { timeout } : {}),
     onState: ({ phases }) => {
       for (const { phase } of phases.slice(written))
         events.write({ type: 'phase', id: deployment.id, phase });

@@ -1,6 +1,7 @@
 /** How `sphere deploy` ends: what it prints for a deployment that has ended, or the error that it ended with. */
 import type { Deployment } from '../contract/api.ts';
 import { codeOfReason, SphereError } from '../contract/errors.ts';
+import { LIVE } from '../contract/words.ts';
 import type { Context, Result } from './command.ts';
 import type { EventFile } from './event-file.ts';
 import { publishedLine, timeLine } from './summary.ts';
@@ -45,7 +46,9 @@ export function conclude(
     throw new DeploymentEnded(deployment, 'INTERRUPTED', `Interrupted; ${seen}`, {
       // Its log line was left out (see progress.ts), for this place.
       ...(error ? { details: [error.message] } : {}),
-      ...(status === 'ready' ? { hint: 'To go back to what was live before: `sphere rollback`.' } : {}),
+      ...(status === 'ready' && deployment.target === LIVE
+        ? { hint: 'To go back to what was live before: `sphere rollback`.' }
+        : {}),
     });
   }
   if (status === 'ready' || reason === 'ignored') {
@@ -56,10 +59,16 @@ export function conclude(
     sayAddresses({ output }, deployment);
     return { json: resultObject('deployed', deployment), text: url };
   }
-  const code = error?.code ?? (reason ? codeOfReason[reason] : 'INTERNAL');
-  throw new DeploymentEnded(
+  throw endError(deployment);
+}
+
+/** The error that a deployment ended with, which is not ready. */
+export function endError(deployment: Deployment): DeploymentEnded {
+  const { status, reason, error, id } = deployment;
+  const known = reason && reason !== 'ignored' ? codeOfReason[reason] : 'INTERNAL';
+  return new DeploymentEnded(
     deployment,
-    code,
+    error?.code ?? known,
     error?.message ?? `The deployment ${id} ended: ${reason ?? status}.`,
     {
       hint: error?.hint ?? `See \`sphere logs ${id}\`.`,

@@ -3,6 +3,7 @@ import { readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Configuration, configurationFile } from '../contract/configuration.ts';
 import { SphereError } from '../contract/errors.ts';
+import { readLink } from './link.ts';
 import type { DirectoryFacts } from './settings.ts';
 
 // The name only: the module itself would load zod (see readConfiguration).
@@ -34,7 +35,11 @@ export function checkDirectory(directory: string, hint: string): void {
 
 /** What names the project beside `sphere.json`. */
 export function readFacts(directory: string): DirectoryFacts {
-  return { packageName: packageName(directory), directoryName: path.basename(directory) };
+  return {
+    packageName: packageName(directory),
+    directoryName: path.basename(directory),
+    linkedSlug: readLink(directory)?.slug ?? null,
+  };
 }
 
 async function readConfiguration(directory: string): Promise<Configuration> {

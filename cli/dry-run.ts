@@ -2,7 +2,7 @@
 import type { PlannedSource } from '../contract/planned-source.ts';
 import type { Result } from './command.ts';
 import { table } from './format.ts';
-import type { PlaneChoice } from './plane.ts';
+import type { PlaneChoice } from './plane-choice.ts';
 import type { Setting, Settings } from './settings.ts';
 import type { PreparedSource } from './source.ts';
 import { targetName, type WantedTarget } from './target.ts';
@@ -113,9 +113,9 @@ function detected(name: keyof typeof detectedAs, planned: PlannedSource | null):
 }
 
 function planeText(choice: PlaneChoice): string {
-  if (choice.kind === 'hosted') return `${choice.address.url} (SPHERE_URL)`;
+  if (choice.kind === 'hosted') return `${choice.address.url} (${choice.urlFrom})`;
   if (choice.kind === 'embedded') return `on this machine, in ${choice.home}`;
-  return 'not chosen yet: --local, or SPHERE_URL and SPHERE_TOKEN';
+  return 'not chosen yet: --local, or `sphere login`';
 }
 
 function planeJson(choice: PlaneChoice) {

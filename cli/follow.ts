@@ -8,6 +8,7 @@ import type { Output } from './output.ts';
 import type { Plane } from './plane.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { hasEnded } from './session.ts';
+import { waitedTooLong } from './wait.ts';
 
 /** How often the status is looked at, in milliseconds; the end of the log is looked at once it is there. */
 const lookEveryMs = { embedded: 1_000, hosted: 3_000 } as const;
@@ -20,6 +21,8 @@ export type FollowRequest = {
   output: Output;
   /** Aborted by Ctrl-C: the deployment is cancelled, and followed until that is confirmed. */
   interrupted: AbortSignal;
+  /** `--timeout`: after `ms` milliseconds from the instant `from` it is waited no longer. */
+  timeout?: { ms: number; from: number };
   /** What REST said, every time. */
   onState?(deployment: Deployment): void;
 };
@@ -55,11 +58,16 @@ async function watchStatus(
     logOpen = false;
   });
   let silent = false;
+  let last = deployment;
   for (;;) {
     // The log ends just after the status does, so its end is the moment to look.
-    await Promise.race([sleep(logOpen ? lookEveryMs[plane.kind] : 100), logOpen ? untilLogEnds : sleep(100)]);
+    const left = request.timeout ? request.timeout.from + request.timeout.ms - Date.now() : Infinity;
+    if (request.timeout && left <= 0) throw waitedTooLong(last, request.timeout.ms);
+    const look = logOpen ? lookEveryMs[plane.kind] : 100;
+    await Promise.race([sleep(Math.min(look, left)), logOpen ? untilLogEnds : sleep(100)]);
     try {
       const seen = await plane.api.getDeployment(deployment.id);
+      last = seen;
       silent = false;
       request.onState?.(seen);
       if (hasEnded(seen)) return seen;

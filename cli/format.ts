@@ -38,8 +38,11 @@ export function ago(iso: string, now: number): string {
   return `${count(Math.floor(seconds / 86_400), 'day')} ago`;
 }
 
-/** Rows with aligned columns, two spaces apart, no space at the end of a line. */
-export function table(rows: readonly (readonly string[])[]): string {
+/**
+ * Rows with aligned columns, two spaces apart, no space at the end of a line. Where a row does not fit into `columns`,
+ * the words of its last cell go on below, under where that begins. No word is broken: an address stays one to copy.
+ */
+export function table(rows: readonly (readonly string[])[], columns: number | null = null): string {
   const widths: number[] = [];
   for (const row of rows) {
     row.forEach((cell, column) => {
@@ -47,11 +50,39 @@ export function table(rows: readonly (readonly string[])[]): string {
     });
   }
   return rows
-    .map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
+    .map((row) => {
+      const before = row
+        .slice(0, -1)
+        .map((cell, column) => `${cell.padEnd(widths[column] ?? 0)}  `)
+        .join('');
+      const indent = columns !== null && columns - before.length < leastColumns ? 4 : before.length;
+      const lines = wrap(
+        row.at(-1) ?? '',
+        columns === null ? null : columns - before.length,
+        (columns ?? 0) - indent,
+      );
+      return lines
+        .map((line, index) => `${index === 0 ? before : ' '.repeat(indent)}${line}`.trimEnd())
+        .join('\n');
+    })
     .join('\n');
+}
+
+/** A last column that is narrower than this is no column: what does not fit goes on near the left edge. */
+const leastColumns = 20;
+
+/** `text` in lines of at most `first` and then `width` characters, or one line where `first` is null. */
+function wrap(text: string, first: number | null, width: number): string[] {
+  if (first === null || text.length <= first) return [text];
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) as string;
+    const room = lines.length === 1 ? first : width;
+    // What is longer than any line stands alone, but leaves the first line where it fits better below.
+    if (line === '' && (word.length <= room || lines.length > 1)) lines[lines.length - 1] = word;
+    else if (line !== '' && line.length + 1 + word.length <= room)
+      lines[lines.length - 1] = `${line} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }

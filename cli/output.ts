@@ -31,6 +31,8 @@ export type Output = {
   readonly live: boolean;
   /** The person sees stdout, too. */
   readonly resultSeen: boolean;
+  /** The width of the terminal that stdout is, or null. */
+  readonly columns: number | null;
   /** `text` in `style`, where stderr shows colours. */
   paint(style: Style, text: string): string;
   /** A line or more on stderr. */
@@ -75,6 +77,7 @@ export function createOutput(settings: OutputSettings): Output {
     json,
     live,
     resultSeen: settings.stdout.isTTY === true,
+    columns: settings.stdout.isTTY ? settings.stdout.columns : null,
     paint,
     note,
     warn: (text) => note(`${paint('yellow', 'Warning:')} ${text}`),

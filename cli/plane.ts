@@ -1,19 +1,12 @@
-/** Finds the plane that a command talks to, and starts the embedded one where that was chosen. */
-import { readdirSync } from 'node:fs';
+/** Connects to the plane that was chosen, and starts the embedded one where that was it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PlaneFile } from '../contract/embedded.ts';
 import { SphereError } from '../contract/errors.ts';
 import { version } from '../contract/version.ts';
 import { type Api, createApi, type PlaneAddress } from './api.ts';
 import type { Environment, JobIdentity } from './config.ts';
+import type { PlaneChoice } from './plane-choice.ts';
 import { answeringPlane, isAlive, startPlane } from './plane-process.ts';
-
-export type PlaneChoice =
-  /** `job`: the token is to be had for what the host of this job says of it. */
-  | { kind: 'hosted'; address: PlaneAddress; job?: JobIdentity }
-  | { kind: 'embedded'; home: string }
-  /** Nobody has chosen yet. */
-  | { kind: 'none'; home: string };
 
 export type Plane = {
   kind: 'hosted' | 'embedded';
@@ -22,65 +15,6 @@ export type Plane = {
   /** Brings an embedded plane back that has gone away. Hosted planes are waited for. */
   revive(): Promise<void>;
 };
-
-/**
- * Which plane the caller has chosen: `local` (the flag `--local`), then SPHERE_URL, then an embedded plane that is
- * already there. Throws `NOT_SIGNED_IN` for a SPHERE_URL without SPHERE_TOKEN, `CONFIGURATION_INVALID` for a bad one.
- */
-export function choosePlane(environment: Environment, local: boolean): PlaneChoice {
-  const { home, variables } = environment;
-  const { SPHERE_URL: url, SPHERE_TOKEN: token } = variables;
-  if (local) return { kind: 'embedded', home };
-  if (url === undefined) return { kind: hasContent(home) ? 'embedded' : 'none', home };
-  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
-    throw new SphereError(
-      'CONFIGURATION_INVALID',
-      `SPHERE_URL is not the address of a control plane: "${url}".`,
-      {
-        hint: 'Set it to something like https://sphere.example.com, or unset it to use the embedded plane.',
-      },
-    );
-  }
-  if (token === undefined && environment.job !== null) {
-    return { kind: 'hosted', address: { url, token: '' }, job: environment.job };
-  }
-  if (token === undefined) {
-    throw new SphereError(
-      'NOT_SIGNED_IN',
-      `SPHERE_URL names the control plane ${url}, and SPHERE_TOKEN is not set.`,
-      {
-        hint: 'Set SPHERE_TOKEN to a token of that control plane, or unset SPHERE_URL to use the embedded plane.',
-      },
-    );
-  }
-  return { kind: 'hosted', address: { url, token } };
-}
-
-/** The error for a command that needs a plane when nobody has chosen one. */
-export function planeNotChosen(): SphereError {
-  return new SphereError('PLANE_NOT_CHOSEN', 'No control plane is configured.', {
-    hint:
-      'Add --local to `sphere deploy` to use one on this machine (it needs no account), ' +
-      'or set SPHERE_URL and SPHERE_TOKEN to use a hosted one.',
-  });
-}
-
-/** The error for a command that looks at what a plane has, before there is one. */
-export function noPlaneYet(): SphereError {
-  return new SphereError('PLANE_NOT_CHOSEN', 'There is no plane yet.', {
-    hint:
-      'Your first `sphere deploy --local` makes one on this machine; ' +
-      'for a hosted one set SPHERE_URL and SPHERE_TOKEN.',
-  });
-}
-
-function hasContent(directory: string): boolean {
-  try {
-    return readdirSync(directory).length > 0;
-  } catch {
-    return false;
-  }
-}
 
 /**
  * Connects to the chosen plane; an embedded one that does not run is started, an older one replaced when it is idle.

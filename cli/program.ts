@@ -1,13 +1,23 @@
 /** The command line: which command was meant, with what, and how it ends. */
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help } from 'commander';
+import { cliEnvironment } from '../contract/environment.ts';
 import { exitCodeMeanings, SphereError } from '../contract/errors.ts';
 import { version } from '../contract/version.ts';
-import type { CommandFile, Run } from './command.ts';
+import type { CommandFile, Example, Run } from './command.ts';
 import { commands } from './command-list.ts';
 
-export type CommonOptions = { json?: true; yes?: true; cwd?: string; debug?: true; color: boolean };
+export type CommonOptions = {
+  json?: true;
+  yes?: true;
+  cwd?: string;
+  local?: true;
+  token?: string;
+  nonInteractive?: true;
+  debug?: true;
+  color: boolean;
+};
 
 /** What the arguments ask for. `null` when they asked for help, which has been written. */
 export type Invocation = { name: string; run: Run; args: string[]; options: CommonOptions & object };
@@ -35,18 +45,19 @@ export async function parseArguments(
     return null;
   }
   try {
-    await program.parseAsync([...argv], { from: 'user' });
+    await program.parseAsync(argv[0] === 'help' ? [...argv.slice(1), '--help'] : [...argv], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return null;
-    throw usageError(error, argv);
+    throw await usageError(error, argv);
   }
   return chosen.invocation;
 }
 
-function createProgram(): Command {
+/** The program with its common flags, and no command yet. */
+export function createProgram(): Command {
   return new Command('sphere')
-    .description('Deploy a frontend as a static site with one command.')
+    .description(`Deploy a frontend as a static site with one command.${examplesText(examples)}`)
     .usage('<command> [options]')
     .version(version, '-v, --version', 'print the version')
     .helpOption('-h, --help', 'print help')
@@ -54,11 +65,20 @@ function createProgram(): Command {
     .option('--json', 'print the result as one JSON object')
     .option('-y, --yes', 'answer every question with yes')
     .option('-C, --cwd <dir>', 'run as if started in this directory')
+    .option('--local', 'use the control plane on this machine')
+    .option('-t, --token <token>', 'the token for the control plane (better: SPHERE_TOKEN)')
+    .option('--non-interactive', 'ask nothing: what is missing is an error that names the flag')
     .option('--debug', 'print the stack of errors')
     .option('--no-color', 'print no colours')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({
+      showGlobalOptions: true,
+      // Narrow terminals get narrow columns rather than words that are cut in two.
+      minWidthToWrap: 20,
+      // The program's own flags stand below its commands, among the notes.
+      visibleOptions: (command) => (command.parent ? usualHelp.visibleOptions(command) : []),
+    })
     .exitOverride()
-    .addHelpText('after', () => programNotes());
+    .addHelpText('after', ({ command }) => programNotes(command));
 }
 
 function fill(
@@ -70,6 +90,8 @@ function fill(
   // The help command would be listed among a command's own.
   command.helpCommand(false).usage(usageOf(file));
   file.define(command);
+  if (file.examples) command.description(`${command.description()}${examplesText(file.examples)}`);
+  if (file.notes) command.addHelpText('after', () => `\n${wrapped(command, file.notes ?? '')}`);
   const act = (words: string, run: Run) =>
     function action(this: Command) {
       choose({ name: words, run, args: this.args, options: this.optsWithGlobals() });
@@ -91,11 +113,13 @@ function usageOf(file: CommandFile): string {
   return [...args, '[options]'].join(' ');
 }
 
-function usageError(error: CommanderError, argv: readonly string[]): SphereError {
+async function usageError(error: CommanderError, argv: readonly string[]): Promise<SphereError> {
   const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
   const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`;
   const named = argv.find((word) => commands.some(({ name }) => name === word));
+  const { wordOfOtherTools } = await import('./other-words.ts');
   const hint =
+    wordOfOtherTools(error.code, /'([^']+)'/.exec(message)?.[1] ?? '', named) ??
     suggestion?.replace(/^\((.*)\)$/, '$1') ??
     directoryHint(error, argv) ??
     `See \`sphere ${named ? `${named} ` : ''}--help\`.`;
@@ -110,17 +134,56 @@ function directoryHint(error: CommanderError, argv: readonly string[]): string |
   return `To deploy that directory: sphere deploy ${path.normalize(word)}`;
 }
 
-function programNotes(): string {
+/** A line for what it is for and one for the command, which stay whole on narrow terminals. */
+function examplesText(examples: readonly Example[]): string {
+  return `\n\nExamples:${examples.map(([line, meaning]) => `\n  # ${meaning}\n  $ ${line}`).join('')}`;
+}
+
+/** `text` in lines that fit the terminal, 100 columns at most. */
+function wrapped(command: Command, text: string): string {
+  const columns = command.configureOutput().getOutHelpWidth?.() ?? 80;
+  const paragraphs = text.split('\n\n').map((paragraph) => paragraph.replaceAll('\n', ' '));
+  return command.createHelp().boxWrap(paragraphs.join('\n\n'), Math.min(columns, 100));
+}
+
+function programNotes(command: Command): string {
+  const help = command.createHelp();
+  help.helpWidth = Math.min(command.configureOutput().getOutHelpWidth?.() ?? 80, 100);
+  const list = (items: readonly (readonly [term: string, meaning: string])[]) => {
+    const width = Math.max(...items.map(([term]) => term.length));
+    return items.map(([term, meaning]) => help.formatItem(term, width, meaning, help)).join('\n');
+  };
   const codes = Object.entries(exitCodeMeanings).map(
-    ([code, meaning]) => `  ${code.padStart(3)}  ${meaning}`,
+    ([code, meaning]) => [code.padStart(3), meaning] as const,
   );
+  const names = shownVariables.map((name) => [name, cliEnvironment[name]] as const);
+  const flags = usualHelp
+    .visibleOptions(command)
+    .map(({ flags, description }) => [flags, description] as const);
   return `
-Examples:
-  $ sphere deploy --local                  deploy this directory, on this machine
-  $ sphere deploy --repo https://github.com/you/site --ref main
-  $ URL=$(sphere deploy)                   the address, and nothing else, on stdout
-  $ sphere rollback                        back to what was live before
+Flags of every command:
+${list(flags)}
 
 Exit codes:
-${codes.join('\n')}`;
+${list(codes)}
+
+Environment (flags go above it, docs/reference.md has all):
+${list(names)}`;
 }
+
+const usualHelp = new Help();
+
+const examples: readonly Example[] = [
+  ['sphere deploy --local', 'deploy this directory, on this machine'],
+  ['sphere deploy --repo https://github.com/you/site --ref main', 'deploy a repository'],
+  ['URL=$(sphere deploy)', 'the address, and nothing else, on stdout'],
+  ['sphere rollback', 'back to what was live before'],
+];
+
+const shownVariables = [
+  'SPHERE_URL',
+  'SPHERE_TOKEN',
+  'SPHERE_PROJECT',
+  'SPHERE_REGION',
+  'SPHERE_HOME',
+] as const;

@@ -6,6 +6,14 @@ export type Prompts = {
   /** `enter`: what the Enter key alone means; default: yes. */
   confirm(question: string, enter?: boolean): Promise<boolean>;
   slug(question: string, suggestion: string | null): Promise<string>;
+  /** `problem` says what is wrong with an answer, or null. */
+  text(
+    question: string,
+    suggestion: string | null,
+    problem: (answer: string) => string | null,
+  ): Promise<string>;
+  /** An answer that is not shown. */
+  secret(question: string): Promise<string>;
 };
 
 /** Loads the prompts only when there is something to ask. Ctrl-C at a question throws `INTERRUPTED`. */
@@ -19,17 +27,26 @@ export function createPrompts(stderr: NodeJS.WriteStream): Prompts {
     }
   };
   const context = { output: stderr };
+  const text: Prompts['text'] = (message, suggestion, problem) =>
+    ask((library) =>
+      library.input(
+        {
+          message,
+          ...(suggestion === null ? {} : { default: suggestion }),
+          validate: (value) => problem(value) ?? true,
+        },
+        context,
+      ),
+    );
   return {
     confirm: (message, enter = true) =>
       ask((library) => library.confirm({ message, default: enter }, context)),
-    slug: (message, suggestion) =>
+    slug: (message, suggestion) => text(message, suggestion, slugProblem),
+    text,
+    secret: (message) =>
       ask((library) =>
-        library.input(
-          {
-            message,
-            ...(suggestion === null ? {} : { default: suggestion }),
-            validate: (value) => slugProblem(value) ?? true,
-          },
+        library.password(
+          { message, mask: '*', validate: (value) => (value.trim() === '' ? 'It is empty' : true) },
           context,
         ),
       ),

@@ -85,13 +85,20 @@ async function createContext(
   const environment = readEnvironment(io.env, directory);
   const yes = options.yes === true;
   const asks =
-    io.stdin.isTTY === true && io.stderr.isTTY === true && !environment.ci && !yes && options.json !== true;
+    io.stdin.isTTY === true &&
+    io.stderr.isTTY === true &&
+    !environment.ci &&
+    !yes &&
+    options.json !== true &&
+    options.nonInteractive !== true;
   const prompts = asks ? (await import('./prompts.ts')).createPrompts(io.stderr) : null;
   const interrupt = listenForInterrupt(() => {
     output.idle();
     exit(exitCodes.interrupted);
   });
-  return { environment, directory, output, prompts, yes, interrupt };
+  const flags = { local: options.local === true, token: options.token };
+  const piped = async () => (await import('./stdin.ts')).readPiped(io.stdin);
+  return { environment, directory, output, prompts, yes, interrupt, flags, piped };
 }
 
 function resultText(result: Result, output: Output): string {

@@ -4,12 +4,13 @@ import type { Deployment } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import type { Context } from './command.ts';
 import { readProjectDirectory } from './directory.ts';
-import { choosePlane, connectPlane, noPlaneYet, type Plane } from './plane.ts';
+import { connectPlane, type Plane } from './plane.ts';
+import { choosePlane, noPlaneYet } from './plane-choice.ts';
 import { resolveSettings, type SettingFlags } from './settings.ts';
 
 /** Connects to the plane that was chosen before. Throws `PLANE_NOT_CHOSEN`. */
 export async function openPlane(context: Context): Promise<Plane> {
-  const choice = choosePlane(context.environment, false);
+  const choice = choosePlane(context);
   if (choice.kind === 'none') throw noPlaneYet();
   return connectPlane(choice, context.environment, context.output.note);
 }

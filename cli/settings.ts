@@ -2,6 +2,7 @@
 import type { BuildSettings, Configuration, Serving } from '../contract/configuration.ts';
 import { SphereError } from '../contract/errors.ts';
 import type { Environment, VariableName } from './config.ts';
+import { linkName } from './link.ts';
 import { slugify, slugProblem } from './slug.ts';
 
 /** A value, and where it came from, in words for people: `--slug`, `SPHERE_PROJECT`, `sphere.json`, … */
@@ -28,6 +29,8 @@ export type DirectoryFacts = {
   packageName: string | null;
   /** Its own name. */
   directoryName: string;
+  /** The slug that `sphere link` gave it. */
+  linkedSlug?: string | null;
 };
 
 export type Settings = {
@@ -84,7 +87,7 @@ export function resolveSettings(sources: Sources): Settings {
   const slug = resolveSlug(sources, repository);
   return {
     slug,
-    slugNamed: slug !== null && ['--slug', 'SPHERE_PROJECT', 'sphere.json'].includes(slug.from),
+    slugNamed: slug !== null && ['--slug', 'SPHERE_PROJECT', 'sphere.json', linkName].includes(slug.from),
     region: first([
       [flags.region, '--region'],
       variable(sources, 'SPHERE_REGION'),
@@ -156,16 +159,17 @@ function resolveSlug(sources: Sources, repository: Setting<string> | null): Sett
       },
     );
   }
-  const { packageName, directoryName } = sources.facts;
-  // The directory's package.json says nothing about a repository that is somewhere else.
-  const candidates: [string | null, string][] =
-    repository && repository.from !== 'sphere.json'
-      ? [[repository.value, "the repository's name"]]
-      : [
-          [packageName, 'the name in package.json'],
-          [repository?.value ?? null, "the repository's name"],
-          [directoryName, "the directory's name"],
-        ];
+  const { packageName, directoryName, linkedSlug } = sources.facts;
+  // The directory's link and package.json say nothing about a repository that is somewhere else.
+  const isElsewhere = repository !== null && repository.from !== 'sphere.json';
+  if (linkedSlug && !isElsewhere) return { value: linkedSlug, from: linkName };
+  const candidates: [string | null, string][] = isElsewhere
+    ? [[repository.value, "the repository's name"]]
+    : [
+        [packageName, 'the name in package.json'],
+        [repository?.value ?? null, "the repository's name"],
+        [directoryName, "the directory's name"],
+      ];
   for (const [name, from] of candidates) {
     const value = name === null ? null : slugify(name);
     if (value !== null) return { value, from };

@@ -1,4 +1,5 @@
-/** A stream in a temporary file, for receivers that want to know its length first (S3 refuses a `PUT` without it). */
+/** A stream in a temporary file, for receivers that want to know what it is first (S3 signs for length and SHA-256). */
+import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +9,7 @@ import { pipeline } from 'node:stream/promises';
 
 export type Spool = {
   bytes: number;
+  sha256: string;
   /** The content from its beginning, as often as it is needed. */
   open(): Readable;
   remove(): Promise<void>;
@@ -19,8 +21,19 @@ export async function spool(content: Readable): Promise<Spool> {
   const remove = () => rm(directory, { recursive: true, force: true });
   const file = path.join(directory, 'source.tar.gz');
   try {
-    await pipeline(content, createWriteStream(file, { mode: 0o600 }));
-    return { bytes: (await stat(file)).size, open: () => createReadStream(file), remove };
+    const hash = createHash('sha256');
+    await pipeline(
+      content,
+      async function* (chunks: AsyncIterable<Buffer>) {
+        for await (const chunk of chunks) {
+          hash.update(chunk);
+          yield chunk;
+        }
+      },
+      createWriteStream(file, { mode: 0o600 }),
+    );
+    const { size } = await stat(file);
+    return { bytes: size, sha256: hash.digest('hex'), open: () => createReadStream(file), remove };
   } catch (error) {
     await remove();
     throw error;

@@ -56,9 +56,21 @@ export const sourceRequestSchema = z.strictObject({
   digest: z.string().regex(sha256Pattern),
   /** Sum of the files' sizes. */
   bytes: z.number().int().nonnegative(),
+  /** The tar.gz itself, for planes that have asked for it. */
+  archive: z
+    .strictObject({ bytes: z.number().int().positive(), sha256: z.string().regex(sha256Pattern) })
+    .optional(),
 });
-/** `upload` is a `PUT` of one tar.gz; absent when the plane has the source. */
-export type SourceAnswer = { digest: string; upload?: { url: string; headers: Record<string, string> } };
+export type SourceRequest = z.infer<typeof sourceRequestSchema>;
+/**
+ * `upload` is a `PUT` of one tar.gz; absent when the plane has the source. `describeArchive`: it is to be sent to a store
+ * that takes only what it was told of; the same question with `archive` gets the upload.
+ */
+export type SourceAnswer = {
+  digest: string;
+  upload?: { url: string; headers: Record<string, string> };
+  describeArchive?: true;
+};
 
 /** `POST /v1/deployments`, with an `Idempotency-Key` header. */
 export const createDeploymentSchema = z.strictObject({
@@ -145,7 +157,22 @@ export type Deployment = {
   finishedAt: string | null;
 };
 
-/** `GET /v1/deployments?project=&limit=&before=`: newest first. `next` is the `before` of the page that follows. */
+/**
+ * `POST /v1/deployments/:id/redeploy`, with an `Idempotency-Key` header: the same source and settings once more, as a new
+ * deployment. Answers `CreateDeploymentAnswer`.
+ */
+export const redeploySchema = z.strictObject({
+  /** Read no cache. */
+  noCache: z.boolean(),
+  /** For a private repository: the one of the earlier deployment is gone. */
+  gitToken: z.string().min(1).max(4096).optional(),
+});
+export type Redeploy = z.infer<typeof redeploySchema>;
+
+/**
+ * `GET /v1/deployments?project=&status=&branch=&limit=&before=`: newest first. `status` takes several, separated by
+ * commas. `next` is the `before` of the page that follows.
+ */
 export type DeploymentList = { deployments: Deployment[]; next: string | null };
 
 export type Project = {
@@ -158,8 +185,11 @@ export type Project = {
   live: Deployment | null;
   createdAt: string;
 };
-/** `GET /v1/projects` and `GET /v1/projects/:slug`. */
-export type ProjectList = { projects: Project[] };
+/**
+ * `GET /v1/projects?limit=&after=`, by slug: all of them, or with a `limit` a page; `next` is the `after` of the page that
+ * follows.
+ */
+export type ProjectList = { projects: Project[]; next: string | null };
 
 /** `DELETE /v1/projects/:slug`: the site, its history and everything that was kept for it go. */
 export type RemoveProjectAnswer = {
@@ -172,6 +202,17 @@ export type RemoveProjectAnswer = {
 
 /** `POST /v1/projects/:slug/rollback`. Without an id: the deployment that was live before. */
 export const rollbackSchema = z.strictObject({ deployment: z.string().min(1).max(64).optional() });
+/**
+ * `GET /v1/projects/:slug/rollback?deployment=`: what a rollback would change, and changes nothing. `previous` is what is
+ * live now. Of each kind the first 20 paths are named.
+ */
+export type RollbackPlan = {
+  deployment: Deployment;
+  previous: Deployment | null;
+  /** Counts of files. */
+  figures: { added: number; changed: number; removed: number; same: number };
+  paths: { added: string[]; changed: string[]; removed: string[] };
+};
 /** What became live, in place of what. `url` and `address` are those of the live site. */
 export type RollbackAnswer = {
   kind: PublicationKind;
@@ -228,6 +269,28 @@ export const stopPlaneSchema = z.strictObject({ ifIdle: z.boolean() });
 
 /** `POST /v1/plane/prune` frees what nothing refers to. */
 export type PruneAnswer = { freedBytes: number; parts: { what: string; freedBytes: number }[] };
+
+/** `GET /v1/whoami`: whose token it is that calls. */
+export type WhoAmI = {
+  /** The plane's version, and the time by its clock. */
+  version: string;
+  time: string;
+  /** Null: the token is no account's. */
+  account: string | null;
+  admin: boolean;
+  /** Null on an embedded plane, which has one token that it makes itself. */
+  token: { id: string; name: string; expiresAt: string | null } | null;
+};
+
+/** `GET /v1/regions`: where the plane may keep sites; the first is its default. */
+export type RegionList = { regions: Region[] };
+export type Region = {
+  region: string;
+  /** As in the AWS console: `Europe (Frankfurt)`. */
+  name: string;
+  /** Where its S3 answers, for measuring how far it is; null where nothing is to be measured. */
+  host: string | null;
+};
 
 /** `POST /v1/accounts`, by the admin. Safe to repeat: answers with the account that is there. */
 export const createAccountSchema = z.strictObject({

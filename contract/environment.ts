@@ -2,8 +2,9 @@
 
 /** Read by the CLI. */
 export const cliEnvironment = {
-  SPHERE_URL: 'The control plane to use, such as https://sphere.example.com. Unset: the embedded plane.',
-  SPHERE_TOKEN: 'The token for that control plane.',
+  SPHERE_URL:
+    'The control plane to use, such as https://sphere.example.com. Unset: that of `sphere login`, else the one on this machine.',
+  SPHERE_TOKEN: 'The token for that control plane. Unset: that of `sphere login`.',
   SPHERE_HOME: "The embedded plane's data directory.",
   SPHERE_PROJECT: "The project's slug, like --slug.",
   SPHERE_REGION: 'The region, like --region.',

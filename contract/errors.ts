@@ -23,7 +23,7 @@ export const exitCodeMeanings: Record<ExitCode, string> = {
   3: 'not signed in or not allowed',
   4: 'input is needed; the message names the flag that gives it',
   5: 'the build failed',
-  6: 'infrastructure; worth a retry',
+  6: 'infrastructure, or --timeout is over; worth a retry',
   7: 'cancelled elsewhere, superseded or outrun by a newer deployment',
   130: 'interrupted here (Ctrl-C)',
 };
@@ -65,6 +65,7 @@ const codes = {
   PLANE_START_FAILED: { http: 503, exit: exitCodes.infrastructure },
   PORT_TAKEN: { http: 503, exit: exitCodes.failure },
   VERSION_MISMATCH: { http: 426, exit: exitCodes.failure },
+  WAIT_TIMED_OUT: { http: 504, exit: exitCodes.infrastructure },
   DISK_FULL: { http: 507, exit: exitCodes.infrastructure },
   INFRASTRUCTURE: { http: 503, exit: exitCodes.infrastructure },
   INTERNAL: { http: 500, exit: exitCodes.failure },

@@ -36,6 +36,9 @@ const holder = <S extends Scope, A extends About>(scope: S, about: A) =>
 export const routes = {
   health: { method: 'get', path: '/v1/health', principal: 'nobody' },
 
+  whoami: { method: 'get', path: '/v1/whoami', ...holder('read', 'asked') },
+  regions: { method: 'get', path: '/v1/regions', ...holder('read', 'asked') },
+
   plane: { method: 'get', path: '/v1/plane', principal: 'admin' },
   stopPlane: { method: 'post', path: '/v1/plane/stop', principal: 'admin' },
   prune: { method: 'post', path: '/v1/plane/prune', principal: 'admin' },
@@ -71,11 +74,13 @@ export const routes = {
     path: '/v1/deployments/:id/cancel',
     ...account('deploy', 'deployment'),
   },
+  redeploy: { method: 'post', path: '/v1/deployments/:id/redeploy', ...account('deploy', 'deployment') },
   deploymentLogs: { method: 'get', path: '/v1/deployments/:id/logs', ...account('read', 'deployment') },
 
   listProjects: { method: 'get', path: '/v1/projects', ...account('read', 'asked') },
   getProject: { method: 'get', path: '/v1/projects/:slug', ...account('read', 'project') },
   removeProject: { method: 'delete', path: '/v1/projects/:slug', ...account('admin', 'project') },
+  planRollback: { method: 'get', path: '/v1/projects/:slug/rollback', ...account('read', 'project') },
   rollback: { method: 'post', path: '/v1/projects/:slug/rollback', ...account('deploy', 'project') },
   promote: { method: 'post', path: '/v1/projects/:slug/promote', ...account('deploy', 'project') },
   listTargets: { method: 'get', path: '/v1/projects/:slug/targets', ...account('read', 'project') },

@@ -42,10 +42,21 @@ const longestWaitMs = 30_000;
 const silenceMs = 60_000;
 const smallBytes = 1024 * 1024;
 
+/** A store's answer that a signed URL is not good: it has run out, or never was. Stands as the cause of the error. */
+type SignatureRefused = { signatureRefused: true };
+
+/** Whether `error` says that a store did not accept the URL that it was given: a new one may be. */
+export function isSignatureRefused(error: unknown): boolean {
+  const cause =
+    error instanceof SphereError ? (error.cause as Partial<SignatureRefused> | undefined) : undefined;
+  return cause?.signatureRefused === true;
+}
+
 /**
  * Uploads `items`, each with a `PUT`. Network failures, 408, 429 and 5xx are tried again, with the wait that the server
  * asks for or growing random ones. The first failure that is final ends the rest and is thrown: the server's own error
- * where it sent one of ours, else INFRASTRUCTURE; the signal's reason after an abort.
+ * where it sent one of ours, else INFRASTRUCTURE; the signal's reason after an abort. When a store refuses a signed URL,
+ * what is under way is still completed.
  */
 export async function uploadMissing(
   items: readonly UploadItem[],
@@ -68,7 +79,7 @@ export async function uploadMissing(
         const retries = await uploadOne(item, options, agent, signal);
         figures.retries += retries;
       } catch (error) {
-        stop.abort(error);
+        if (!isSignatureRefused(error)) stop.abort(error);
         throw error;
       }
       figures.files += 1;
@@ -159,10 +170,13 @@ function refusal(item: UploadItem, status: number, text: string): SphereError {
   const body = errorIn(text);
   if (body !== null) return SphereError.fromBody(body);
   const { host } = new URL(item.url);
+  // S3 refuses with 403 what has run out, and with 400 what was signed by credentials that have.
+  const runOut = status === 403 || (status === 400 && /<Code>ExpiredToken<\/Code>/.test(text));
+  const refused: SignatureRefused | undefined = runOut ? { signatureRefused: true } : undefined;
   return new SphereError(
     'INFRASTRUCTURE',
     `The upload of ${item.path} was answered with ${status} by ${host}: ${text.slice(0, 200)}`,
-    { hint: 'Try again.' },
+    { hint: 'Try again.', cause: refused },
   );
 }
 

@@ -1,5 +1,6 @@
 /** Cancelling: the status, the freed slot and the stop request are one transaction; the watcher carries out the stop. */
 import { SphereError } from '../contract/errors.ts';
+import { LIVE } from '../contract/words.ts';
 import { nothingChanged } from './asked-by.ts';
 import { recordChange } from './audit.ts';
 import { isEnded } from './deployment-status.ts';
@@ -20,10 +21,7 @@ export async function cancelDeployment(plane: Plane, account: string, id: string
     }
     if (isEnded(row.deployment_status)) {
       throw new SphereError('ALREADY_ENDED', `${id} has ended already: ${row.deployment_status}`, {
-        hint:
-          row.deployment_status === 'ready'
-            ? 'To go back to what was live before: `sphere rollback`.'
-            : undefined,
+        hint: row.deployment_status === 'ready' ? wayBack(row.target) : undefined,
       });
     }
     const running = await trx
@@ -34,7 +32,7 @@ export async function cancelDeployment(plane: Plane, account: string, id: string
       .executeTakeFirst();
     if (running) {
       throw new SphereError('PUBLISHING', `${id} is being published and completes`, {
-        hint: 'To go back to what was live before: `sphere rollback`.',
+        hint: wayBack(row.target),
       });
     }
     const error = { code: 'DEPLOYMENT_CANCELLED' as const, message: 'cancelled by a person' };
@@ -44,4 +42,9 @@ export async function cancelDeployment(plane: Plane, account: string, id: string
   });
   if (cancelled) await sayEnd(plane, cancelled, cancelled.phase ?? 'queue', 'Cancelled.');
   return findDeployment(plane.database.query, account, id);
+}
+
+/** What helps against a deployment that cannot be stopped any more. */
+function wayBack(target: string): string | undefined {
+  return target === LIVE ? 'To go back to what was live before: `sphere rollback`.' : undefined;
 }

@@ -2,11 +2,12 @@
 import type { Transaction } from 'kysely';
 import type { ErrorBody } from '../contract/errors.ts';
 import type { Manifest } from '../contract/manifest.ts';
+import { LIVE } from '../contract/words.ts';
 import type { Tables } from './database/tables.ts';
-import { endDeployment, lockDeployment, sayEnd } from './deployments.ts';
+import { endDeployment, lockDeployment, publishedManifest, sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
-import type { Site } from './ports.ts';
-import { historyBefore } from './publication-history.ts';
+import type { Site, SitePublication } from './ports.ts';
+import { historyBefore, manifestOf } from './publication-history.ts';
 import { givePublicationBack, holdPublication } from './publication-lease.ts';
 import { compareManifests } from './publication-plan.ts';
 import { finishPublication, lockTarget, type PublicationRow } from './publications.ts';
@@ -15,6 +16,9 @@ import { settle } from './settle.ts';
 /** For how long it is tried to put back what was live before a publication that failed, in milliseconds. */
 const restoreForMs = 120_000;
 
+/** For how long a publication may be written. */
+type Within = Pick<SitePublication, 'signal' | 'until'>;
+
 /** Publishes, moves live and settles the deployment. A failure is written down; a lost lease leaves it to its new holder. */
 export async function carryOut(plane: Plane, publication: PublicationRow): Promise<void> {
   if (plane.publishing.has(publication.id)) return;
@@ -22,14 +26,14 @@ export async function carryOut(plane: Plane, publication: PublicationRow): Promi
   const lease = holdPublication(plane, publication.id);
   try {
     const site = await siteOfPublication(plane, publication);
-    const manifest = await publishFiles(plane, publication, site, lease.signal);
+    const manifest = await publishFiles(plane, publication, site, lease);
     await moveLive(plane, publication, site, manifest);
     lease.release();
     await settle(plane, publication, manifest);
   } catch (error) {
     if (lease.signal.aborted) return await leave(plane, publication, lease.signal.reason);
     plane.report(`the publication ${publication.id} failed`, error);
-    await failPublication(plane, publication, error as Error, lease.signal);
+    await failPublication(plane, publication, error as Error, lease);
   } finally {
     lease.release();
     plane.publishing.delete(publication.id);
@@ -41,9 +45,13 @@ export async function carryOut(plane: Plane, publication: PublicationRow): Promi
 export async function finishSettling(plane: Plane, publication: PublicationRow): Promise<void> {
   try {
     const site = await siteOfPublication(plane, publication);
-    await settle(plane, publication, await plane.sites.getManifest(site, publication.deployment_id));
+    const manifest = await plane.sites.getManifest(site, await manifestOf(plane, publication));
+    await settle(plane, publication, manifest);
   } catch (error) {
-    await failPublication(plane, publication, error as Error, plane.ending);
+    await failPublication(plane, publication, error as Error, {
+      signal: plane.ending,
+      until: () => plane.now() + plane.settings.leaseMs,
+    });
   }
 }
 
@@ -70,18 +78,22 @@ async function publishFiles(
   plane: Plane,
   publication: PublicationRow,
   site: Site,
-  signal: AbortSignal,
+  { signal, until }: Within,
 ): Promise<Manifest> {
-  const history = await historyBefore(plane, publication);
+  const [history, deployment] = await Promise.all([
+    historyBefore(plane, publication),
+    manifestOf(plane, publication),
+  ]);
   await plane.sites.publish({
     site,
-    deployment: publication.deployment_id,
+    deployment,
     order: publication.order,
     ...history,
     signal,
+    until,
   });
   signal.throwIfAborted();
-  return plane.sites.getManifest(site, publication.deployment_id);
+  return plane.sites.getManifest(site, deployment);
 }
 
 /** The records follow the store. Throws when another process has taken the publication over. */
@@ -95,9 +107,10 @@ async function moveLive(
   const change = compareManifests(before, manifest);
   await plane.database.transaction(async (trx) => {
     await lockTarget(trx, publication.project_id, publication.target);
-    if (!(await isOurs(plane, trx, publication)))
+    const { state, lease_owner } = await stateOf(trx, publication);
+    if (state !== 'running' || lease_owner !== plane.id)
       throw new Error('another process carries out this publication');
-    await finishPublication(trx, publication, 'done', plane.now());
+    await finishPublication(trx, publication, 'done');
     await trx
       .updateTable('targets')
       .set({ live_publication_id: publication.id })
@@ -115,30 +128,32 @@ async function moveLive(
   });
 }
 
-/** Whether this process still holds the publication, which is locked until the transaction ends. */
-async function isOurs(plane: Plane, trx: Transaction<Tables>, publication: PublicationRow): Promise<boolean> {
-  const row = await trx
+/** The publication as it stands, locked until the transaction ends. */
+async function stateOf(
+  trx: Transaction<Tables>,
+  publication: PublicationRow,
+): Promise<Pick<PublicationRow, 'state' | 'lease_owner'>> {
+  return trx
     .selectFrom('publications')
     .select(['state', 'lease_owner'])
     .where('id', '=', publication.id)
     .forUpdate()
-    .executeTakeFirst();
-  return row?.state === 'running' && row.lease_owner === plane.id;
+    .executeTakeFirstOrThrow();
 }
 
 async function liveManifest(plane: Plane, publication: PublicationRow, site: Site): Promise<Manifest | null> {
   const live = await plane.database.query
     .selectFrom('targets')
     .innerJoin('publications', 'publications.id', 'targets.live_publication_id')
-    .select('publications.deployment_id')
+    .select(publishedManifest.as('manifest'))
     .where('targets.project_id', '=', publication.project_id)
     .where('targets.name', '=', publication.target)
     .executeTakeFirst();
-  return live ? plane.sites.getManifest(site, live.deployment_id).catch(() => null) : null;
+  return live ? plane.sites.getManifest(site, live.manifest).catch(() => null) : null;
 }
 
 /** The store may have been changed already: it is put back to what the records call live. */
-async function restoreLive(plane: Plane, publication: PublicationRow, signal: AbortSignal): Promise<void> {
+async function restoreLive(plane: Plane, publication: PublicationRow, within: Within): Promise<void> {
   const { live_publication_id: id } = await plane.database.query
     .selectFrom('targets')
     .select('live_publication_id')
@@ -149,37 +164,40 @@ async function restoreLive(plane: Plane, publication: PublicationRow, signal: Ab
   const site = await siteOfPublication(plane, publication);
   if (id === null) {
     const { recent, unfinished } = await historyBefore(plane, publication);
-    const was = { live: null, recent, unfinished: [...unfinished, publication.deployment_id] };
-    return plane.sites.unpublish(site, was);
+    const was = { live: null, recent, unfinished: [...unfinished, await manifestOf(plane, publication)] };
+    return plane.sites.unpublish(site, was, within);
   }
   const live = await plane.database.query
     .selectFrom('publications')
     .selectAll()
     .where('id', '=', id)
     .executeTakeFirstOrThrow();
-  await publishFiles(plane, live, site, signal);
+  await publishFiles(plane, live, site, within);
 }
 
 async function failPublication(
   plane: Plane,
   publication: PublicationRow,
   cause: Error,
-  signal: AbortSignal,
+  within: Within,
 ): Promise<void> {
   const error: ErrorBody = {
     code: 'PUBLISH_FAILED',
     message: `publishing failed: ${cause.message}`,
-    hint: 'Deploy again; to go back to what was live before: `sphere rollback`.',
+    hint: `Deploy again${publication.target === LIVE ? '; to go back to what was live before: `sphere rollback`' : ''}.`,
   };
-  await restoreLive(plane, publication, signal).catch((failure: unknown) => {
+  await restoreLive(plane, publication, within).catch((failure: unknown) => {
     // It is tried again, but not for ever: the next publication repairs what an unfinished one has left.
     const young = plane.now() - (publication.started_at?.getTime() ?? 0) < restoreForMs;
-    if (young || signal.aborted) throw failure;
+    if (young || within.signal.aborted) throw failure;
     plane.report(`what ${publication.id} has left half-way could not be put back`, failure);
   });
   const ended = await plane.database.transaction(async (trx) => {
-    if (await isOurs(plane, trx, publication))
-      await finishPublication(trx, publication, 'failed', plane.now());
+    const state = await stateOf(trx, publication);
+    const ours = state.state === 'running' && state.lease_owner === plane.id;
+    // Another process carries it out by now, and says what becomes of it.
+    if (state.state === 'running' && !ours) return undefined;
+    if (ours) await finishPublication(trx, publication, 'failed');
     const row = await lockDeployment(trx, publication.deployment_id);
     if (row?.deployment_status !== 'building') return undefined;
     await endDeployment(trx, row, 'fail', { reason: 'publish_failed', error }, plane.now());

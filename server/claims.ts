@@ -35,7 +35,9 @@ export async function claimQueued(plane: Plane): Promise<DeploymentRow[]> {
     if (ids.length === 0) return [];
     // Nothing else claims, but somebody may be cancelling one.
     const rows = await claimable(trx).selectAll().where('id', 'in', ids).forUpdate().skipLocked().execute();
-    return rows.length === 0 ? [] : startAttempts(plane, trx, rows);
+    if (rows.length === 0) return [];
+    const started = await startAttempts(plane, trx, rows);
+    return started.sort((a, b) => ids.indexOf(a.id) - ids.indexOf(b.id));
   });
 }
 
@@ -176,7 +178,7 @@ export async function noteBuilder(plane: Plane, row: DeploymentRow, runner: Runn
     .where('id', '=', row.id)
     .where('attempt', '=', row.attempt)
     .executeTakeFirst();
-  // Cancelled while it was started: the end could not name the builder yet, so that its stop is asked for here.
+  // Ended or lost while it was started: nobody could name the builder yet, so that its stop is asked for here.
   if (numUpdatedRows > 0n) await requestStopIfEnded(plane, row.id);
   else await plane.builds.stop(runner);
 }
@@ -191,7 +193,8 @@ async function requestStopIfEnded(plane: Plane, id: string): Promise<void> {
     .updateTable('deployments')
     .set({ stop_requested_at: new Date(plane.now()) })
     .where('id', '=', id)
-    .where('deployment_status', 'in', ['cancelled', 'error'])
+    // Also where the attempt was lost before its builder was known: the next one waits until it is seen to have ended.
+    .where('deployment_status', 'in', ['queued', 'cancelled', 'error'])
     .where('stop_requested_at', 'is', null)
     .execute();
   plane.wake();

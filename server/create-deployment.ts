@@ -40,7 +40,8 @@ const keyLifeMs = 24 * 3600_000;
 
 /**
  * Queues a deployment, or finds that the same thing is live already. `key` (optional) makes a repeated call answer
- * what the first one made. `turns`: at the targets of this process. Throws `SLUG_IN_USE`, `SOURCE_UNAVAILABLE`, `IDEMPOTENCY_KEY_REUSED`, `REQUEST_INVALID`.
+ * what the first one made. `turns`: this process's at each target, so that whoever waits for one holds no connection.
+ * Throws `SLUG_IN_USE`, `SOURCE_UNAVAILABLE`, `IDEMPOTENCY_KEY_REUSED`, `REQUEST_INVALID`.
  */
 export async function createDeployment(
   plane: Plane,
@@ -87,14 +88,14 @@ export async function createDeployment(
   plane.wake();
   const { row, outcome, target } = created;
   if (!target) return answerAgain(plane, row);
-  // What was made just now is not live yet; a preview's may have been promoted since.
-  const live =
-    outcome === 'created'
-      ? new Map<string, string>()
-      : row.target === LIVE
-        ? new Map([[`${row.project_id} ${LIVE}`, row.id]])
-        : await liveDeployments(plane.database.query, [row.project_id]);
+  const live = outcome === 'created' ? new Map<string, string>() : await liveAlready(plane, row);
   return answer(plane, row, outcome, { live, expiresAt: target.expires_at });
+}
+
+/** Where `row`, which is live, is so: what a preview serves may have been promoted. */
+async function liveAlready(plane: Plane, row: DeploymentRow): Promise<ReadonlyMap<string, string>> {
+  if (row.target === LIVE) return new Map([[`${row.project_id} ${LIVE}`, row.id]]);
+  return liveDeployments(plane.database.query, [row.project_id]);
 }
 
 function checkRequest(plane: Plane, request: CreateDeployment): void {

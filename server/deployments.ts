@@ -23,6 +23,19 @@ export function siteOf(
   };
 }
 
+/**
+ * What the manifest of an attempt is called in the store. Each has its own: what an attempt that is over still sends must
+ * not take the place of what another one has published.
+ */
+export function manifestName({ id, attempt }: Pick<DeploymentRow, 'id' | 'attempt'>): string {
+  return attempt <= 1 ? id : `${id}-${attempt}`;
+}
+
+/** `manifestName` of a publication's deployment, in SQL. */
+export const publishedManifest = sql<string>`(
+  select case when deployments.attempt <= 1 then deployments.id else deployments.id || '-' || deployments.attempt end
+  from deployments where deployments.id = publications.deployment_id)`;
+
 /** The deployment `id` of `account`. Throws `NOT_FOUND`, also for another account's. */
 export async function findDeployment(db: Queries, account: string, id: string): Promise<DeploymentRow> {
   const row = await db

@@ -24,21 +24,41 @@ export const duties: readonly Duty[] = [
 
 /** Runs what is due and what no other process is at. */
 export async function runDuties(plane: Plane, all: readonly Duty[]): Promise<void> {
-  for (const duty of all) {
-    if (plane.ending.aborted || !(await claimDuty(plane, duty))) continue;
-    try {
-      await duty.run(plane);
-      await doneWith(plane, duty);
-    } catch (error) {
-      plane.report(`${duty.name} failed`, error);
-    }
+  // Beside each other: what ends paid tasks does not wait for a sweep.
+  await Promise.all(all.map((duty) => runDuty(plane, duty)));
+}
+
+async function runDuty(plane: Plane, duty: Duty): Promise<void> {
+  if (plane.ending.aborted || !(await claimDuty(plane, duty))) return;
+  const renewal = setInterval(() => {
+    renewDuty(plane, duty).catch((error: unknown) => plane.report(`${duty.name} could not be kept`, error));
+  }, dutyLeaseMs / 4);
+  try {
+    await duty.run(plane);
+    await doneWith(plane, duty);
+  } catch (error) {
+    plane.report(`${duty.name} failed`, error);
+  } finally {
+    clearInterval(renewal);
   }
+}
+
+/** For how long a duty is its process's without being renewed, in milliseconds. */
+const dutyLeaseMs = 120_000;
+
+async function renewDuty(plane: Plane, { name }: Duty): Promise<void> {
+  await plane.database.query
+    .updateTable('duties')
+    .set({ lease_expires_at: leaseUntil(dutyLeaseMs) })
+    .where('name', '=', name)
+    .where('lease_owner', '=', plane.id)
+    .execute();
 }
 
 async function claimDuty(plane: Plane, { name, everyMs }: Duty): Promise<boolean> {
   const lease = {
     lease_owner: plane.id,
-    lease_expires_at: leaseUntil(Math.max(plane.settings.leaseMs, 600_000)),
+    lease_expires_at: leaseUntil(dutyLeaseMs),
   };
   const claimed = await plane.database.query
     .insertInto('duties')

@@ -1,4 +1,5 @@
 /** The project of a deployment: found, made on first use, or taken back into use after its removal. */
+import { sql } from 'kysely';
 import type { CreateDeployment } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
@@ -76,7 +77,10 @@ async function revive(plane: Plane, project: ProjectRow): Promise<void> {
     .selectFrom('targets')
     .select('name')
     .where('project_id', '=', project.id)
-    .where((eb) => eb.or([eb('emptied_at', 'is', null), eb('emptied_at', '<', project.removed_at)]))
+    // A preview may have gone long before its project.
+    .where(
+      sql<boolean>`(emptied_at is null or emptied_at < coalesce(removed_at, ${project.removed_at}::timestamptz))`,
+    )
     .executeTakeFirst();
   if (half) {
     throw new SphereError('PUBLISHING', `the site "${project.slug}" is being removed just now`, {

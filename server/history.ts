@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { DeploymentList } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
-import { LIVE } from '../contract/words.ts';
+import { type DeploymentStatus, LIVE } from '../contract/words.ts';
 import { shownColumns, viewDeployment } from './deployments.ts';
 import type { Plane } from './plane.ts';
 
@@ -12,7 +12,14 @@ export type HistoryPage = {
   limit: number;
   /** `next` of the page before. */
   before: string | undefined;
+  /** Only deployments in one of these. */
+  statuses?: readonly DeploymentStatus[] | undefined;
+  /** Only deployments of this branch. */
+  branch?: string | undefined;
 };
+
+/** The branch of a source as it is kept. The index `deployments_branch_pages` is on the very same expression. */
+export const branchOf = sql<string>`coalesce(source ->> 'branch', source #>> '{git,branch}', source ->> 'ref')`;
 
 /** Where a page ends: what the index sorts by. Several deployments may share a millisecond. */
 type Cursor = { createdAt: Date; order: number; id: string };
@@ -27,7 +34,7 @@ const liveOn = sql<string[]>`array(
 export async function listDeployments(
   plane: Plane,
   account: string,
-  { project, limit, before }: HistoryPage,
+  { project, limit, before, statuses, branch }: HistoryPage,
 ): Promise<DeploymentList> {
   let query = plane.database.query
     .selectFrom('deployments')
@@ -40,6 +47,8 @@ export async function listDeployments(
     // One more than is shown: whether there is another page.
     .limit(limit + 1);
   if (project !== undefined) query = query.where('project_id', '=', project);
+  if (statuses !== undefined) query = query.where('deployment_status', 'in', statuses);
+  if (branch !== undefined) query = query.where(branchOf, '=', branch);
   if (before !== undefined) {
     const { createdAt, order, id } = readCursor(before);
     query = query.where(

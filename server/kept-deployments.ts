@@ -1,5 +1,6 @@
-/** Which deployments' files are kept: what is live, what is under way, and what may be rolled back to or promoted. */
+/** Which deployments' files are kept, by their ids and the names of their manifests: what is live, what is under way, and what may be rolled back to or promoted. */
 import { sql } from 'kysely';
+import { manifestName } from './deployments.ts';
 import type { Plane } from './plane.ts';
 
 /** Deployments per target that were live and stay ready for a rollback. */
@@ -16,36 +17,30 @@ export async function keptDeployments(plane: Plane): Promise<Map<string, Set<str
     const set = kept.get(project) ?? new Set<string>();
     kept.set(project, set.add(deployment));
   };
-  const done = await query
-    .selectFrom('publications')
-    .innerJoin('targets', (join) =>
-      join
-        .onRef('targets.project_id', '=', 'publications.project_id')
-        .onRef('targets.name', '=', 'publications.target'),
-    )
-    .select(['publications.project_id', 'publications.target', 'publications.deployment_id'])
-    // What waits to be promoted is about to be live, whatever becomes of its preview.
-    .where('publications.state', 'in', ['done', 'waiting', 'running'])
-    .where(
-      sql<boolean>`(publications.started_at is null or targets.emptied_at is null
-        or publications.started_at > targets.emptied_at)`,
-    )
-    .orderBy('publications.order', 'desc')
-    .execute();
-  const perTarget = new Map<string, Set<string>>();
-  for (const row of done) {
-    const key = `${row.project_id} ${row.target}`;
-    const set = perTarget.get(key) ?? new Set<string>();
-    perTarget.set(key, set);
-    if (set.size >= keptPerTarget) continue;
-    set.add(row.deployment_id);
-    keep(row.project_id, row.deployment_id);
+  // Not all that was ever live: of each target only what is kept leaves the database. What waits to be promoted is about
+  // to be live, whatever becomes of its preview; what failed half-way may lie about, and its manifest says where.
+  const { rows: done } = await sql<{ project: string; deployment: string; manifest: string | null }>`
+    select targets.project_id as project, last.deployment_id as deployment,
+      case when deployments.attempt > 1 then deployments.id || '-' || deployments.attempt end as manifest from targets
+    cross join lateral (
+      select deployment_id from publications
+      where publications.project_id = targets.project_id and publications.target = targets.name
+        and state in ('done', 'waiting', 'running', 'failed')
+        and (started_at is null or targets.emptied_at is null or started_at > targets.emptied_at)
+      group by deployment_id order by max("order") desc limit ${keptPerTarget}) last
+    join deployments on deployments.id = last.deployment_id`.execute(query);
+  for (const { project, deployment, manifest } of done) {
+    keep(project, deployment);
+    if (manifest !== null) keep(project, manifest);
   }
   const unfinished = await query
     .selectFrom('deployments')
-    .select(['id', 'project_id'])
+    .select(['id', 'project_id', 'attempt'])
     .where('deployment_status', 'in', ['queued', 'building'])
     .execute();
-  for (const row of unfinished) keep(row.project_id, row.id);
+  for (const row of unfinished) {
+    keep(row.project_id, row.id);
+    keep(row.project_id, manifestName(row));
+  }
   return kept;
 }

@@ -60,7 +60,7 @@ export type Site = {
 /** One change of what a site serves. */
 export type SitePublication = {
   site: Site;
-  /** The deployment whose manifest is to be served. */
+  /** The name of the manifest that is to be served; those of other deployments below are names of manifests, too. */
   deployment: string;
   /** The publication's order on its target. */
   order: number;
@@ -72,6 +72,11 @@ export type SitePublication = {
   unfinished: readonly string[];
   /** Aborted when this process may write no more: another one may be at it. */
   signal: AbortSignal;
+  /**
+   * Up to when this process may write, in milliseconds since 1970 by this machine's clock. To be asked before each
+   * write: it moves while the lease is renewed. It counts where no timer does, in a process that stood still.
+   */
+  until(): number;
 };
 
 /** A `PUT` of one content, to be sent as it is. */
@@ -89,7 +94,8 @@ export type ThroughPlane = {
 /** Content that comes and goes by URLs that are signed for one object and a limited time. */
 export type DirectTransfer = {
   kind: 'direct';
-  sourceUpload(account: string, digest: string): Promise<Upload>;
+  /** An upload that is refused by the store itself when it is not this archive. */
+  sourceUpload(account: string, digest: string, archive: { bytes: number; sha256: string }): Promise<Upload>;
   sourceDownload(account: string, digest: string): Promise<string>;
   /** An upload that is refused by the store itself when the content is not `blob`'s, or not of `bytes` bytes. */
   blobUploads(site: Site, blobs: readonly { blob: string; bytes: number }[]): Promise<Upload[]>;
@@ -116,16 +122,21 @@ export type SiteStore = {
   /** Forgets a source that is not what its digest says. */
   removeSource(account: string, digest: string): Promise<void>;
   missingBlobs(site: Site, blobs: ReadonlyMap<string, number>): Promise<string[]>;
-  putManifest(site: Site, deployment: string, manifest: Manifest): Promise<void>;
+  /** `name`: the deployment's id, with the attempt's number behind it from the second on. */
+  putManifest(site: Site, name: string, manifest: Manifest): Promise<void>;
   /** Throws when there is none. */
-  getManifest(site: Site, deployment: string): Promise<Manifest>;
+  getManifest(site: Site, name: string): Promise<Manifest>;
   /** Makes `deployment` what the site serves. */
   publish(publication: SitePublication): Promise<void>;
   /**
    * Makes the site serve nothing: for a first publication that failed half-way, and for a project or preview that is
-   * removed. Its place may go with it.
+   * removed. Its place may go with it. `within`: as for a publication, where one is being carried out.
    */
-  unpublish(site: Site, was: Pick<SitePublication, 'live' | 'recent' | 'unfinished'>): Promise<void>;
+  unpublish(
+    site: Site,
+    was: Pick<SitePublication, 'live' | 'recent' | 'unfinished'>,
+    within?: Pick<SitePublication, 'signal' | 'until'>,
+  ): Promise<void>;
 };
 
 /** A builder that has been started, in words that survive a restart of the plane. */

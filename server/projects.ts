@@ -1,6 +1,6 @@
 /** Projects as the API shows them. */
 import type { Selectable } from 'kysely';
-import type { Project } from '../contract/api.ts';
+import type { Project, ProjectList } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
 import type { ProjectTable } from './database/tables.ts';
@@ -37,6 +37,28 @@ export async function findProject(
   throw new SphereError('NOT_FOUND', `there is no project "${slug}"`, {
     hint: 'See `sphere ls`; `sphere deploy` makes one.',
   });
+}
+
+/** The account's projects by slug, from after `after` on: `limit` of them, or all. */
+export async function listProjects(
+  plane: Plane,
+  account: string,
+  { limit, after, only }: { limit: number | undefined; after: string | undefined; only: string | null },
+): Promise<ProjectList> {
+  let query = plane.database.query
+    .selectFrom('projects')
+    .selectAll()
+    .where('account_id', '=', account)
+    .where('removed_at', 'is', null)
+    .orderBy('slug');
+  if (only !== null) query = query.where('slug', '=', only);
+  if (after !== undefined) query = query.where('slug', '>', after);
+  // One more than is shown: whether there is another page.
+  if (limit !== undefined) query = query.limit(limit + 1);
+  const rows = await query.execute();
+  const page = rows.slice(0, limit);
+  const next = page.length < rows.length ? (page.at(-1)?.slug ?? null) : null;
+  return { projects: await showProjects(plane, page), next };
 }
 
 /** `rows` with what is live of each, in two queries. */

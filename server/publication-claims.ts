@@ -6,7 +6,7 @@ import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './dep
 import { leaseIsFreeFor, leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
 import { nextPublication } from './publication-plan.ts';
-import { finishPublication, lockTarget, type PublicationRow } from './publications.ts';
+import { databaseNow, finishPublication, lockTarget, type PublicationRow } from './publications.ts';
 
 /** A target, as its publications name it. */
 export type Target = { project_id: string; target: string };
@@ -101,7 +101,7 @@ async function claimPublication(
   const ended: DeploymentRow[] = [];
   for (const publication of outrun) {
     const row = await lockDeployment(trx, publication.deployment_id);
-    await finishPublication(trx, publication, 'outrun', now);
+    await finishPublication(trx, publication, 'outrun');
     if (publication.kind !== 'deploy' || row?.deployment_status !== 'building') continue;
     const error = { code: 'DEPLOYMENT_OUTRUN' as const, message: 'what is live now was asked for later' };
     await endDeployment(trx, row, 'cancel', { reason: 'outrun', error }, now);
@@ -114,7 +114,7 @@ async function claimPublication(
     .updateTable('publications')
     .set({
       state: 'running',
-      started_at: new Date(now),
+      started_at: databaseNow,
       lease_owner: plane.id,
       lease_expires_at: leaseUntil(plane.settings.leaseMs),
     })

@@ -1,5 +1,6 @@
-/** What a store has to know of what was published before, from the records of publications. */
+/** What a store has to know of what was published before, from the records: names of manifests. */
 import { sql } from 'kysely';
+import { manifestName, publishedManifest } from './deployments.ts';
 import type { Plane } from './plane.ts';
 import type { SitePublication } from './ports.ts';
 import { recentlyLive } from './publication-plan.ts';
@@ -27,20 +28,30 @@ const ofTarget = (plane: Plane, { project, target }: Target) =>
 /** Those that made something live, newest first. */
 const doneOf = (plane: Plane, target: Target) =>
   ofTarget(plane, target)
-    .select(['id', 'deployment_id', 'started_at', 'finished_at'])
+    .select(['id', 'started_at', 'finished_at', publishedManifest.as('deployment_id')])
     .where('state', '=', 'done')
     .orderBy('order', 'desc')
     .limit(historyLength)
     .execute();
 
+/** What the manifest that `publication` publishes is called. */
+export async function manifestOf(plane: Plane, publication: PublicationRow): Promise<string> {
+  const row = await plane.database.query
+    .selectFrom('deployments')
+    .select(['id', 'attempt'])
+    .where('id', '=', publication.deployment_id)
+    .executeTakeFirstOrThrow();
+  return manifestName(row);
+}
+
 /** What was published before `publication`, which is being carried out. */
 export async function historyBefore(plane: Plane, publication: PublicationRow): Promise<PublicationHistory> {
   const target = { project: publication.project_id, target: publication.target };
   const done = await doneOf(plane, target);
-  const { deployment_id } = publication;
+  const own = await manifestOf(plane, publication);
   return {
     live: done[0]?.deployment_id ?? null,
-    recent: recentlyLive(done, plane.now()).filter((id) => id !== deployment_id),
+    recent: recentlyLive(done, plane.now()).filter((name) => name !== own),
     unfinished: await unfinishedSince(plane, target, done[0]?.started_at, publication.id),
   };
 }
@@ -60,7 +71,7 @@ async function unfinishedSince(
   own: string,
 ): Promise<string[]> {
   const rows = await ofTarget(plane, target)
-    .select('deployment_id')
+    .select(publishedManifest.as('deployment_id'))
     .distinct()
     .where('state', 'in', ['failed', 'running'])
     .where('id', '<>', own)

@@ -6,6 +6,8 @@ import type { Plane } from './plane.ts';
 export type PublicationLease = {
   /** Aborted when the lease is no longer ours for sure, or this process ends: nothing may be written from then on. */
   signal: AbortSignal;
+  /** Up to when something may be written, in milliseconds since 1970 by this machine's clock; later after each renewal. */
+  until(): number;
   /** Renews no more. */
   release(): void;
 };
@@ -18,8 +20,10 @@ export function holdPublication(plane: Plane, id: string): PublicationLease {
   const { leaseMs } = plane.settings;
   const lost = new AbortController();
   let renewedAt = performance.now();
+  let renewedTime = Date.now();
   const timer = setInterval(async () => {
     const asked = performance.now();
+    const askedTime = Date.now();
     try {
       const { numUpdatedRows } = await plane.database.query
         .updateTable('publications')
@@ -29,7 +33,10 @@ export function holdPublication(plane: Plane, id: string): PublicationLease {
         .where('lease_owner', '=', plane.id)
         .executeTakeFirst();
       if (numUpdatedRows === 0n) lost.abort(new Error('another process carries out this publication'));
-      else renewedAt = asked;
+      else {
+        renewedAt = asked;
+        renewedTime = askedTime;
+      }
     } catch (error) {
       plane.report(`the lease of the publication ${id} could not be renewed`, error);
     }
@@ -43,6 +50,7 @@ export function holdPublication(plane: Plane, id: string): PublicationLease {
   watch.unref();
   return {
     signal: AbortSignal.any([lost.signal, plane.ending]),
+    until: () => renewedTime + leaseMs * lostAfter,
     release() {
       clearInterval(timer);
       clearInterval(watch);

@@ -1,5 +1,5 @@
 /** Publications as rows: asking for one, its place in its target's order, and its end. */
-import type { Selectable, Transaction } from 'kysely';
+import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Manifest } from '../contract/manifest.ts';
 import { type Attempt, onBuiltAttempt } from './attempts.ts';
 import type { PublicationTable, Tables, TargetTable } from './database/tables.ts';
@@ -88,16 +88,18 @@ export async function lockTarget(
     .executeTakeFirstOrThrow();
 }
 
+/** The database's clock, now: whose began first is compared between replicas, whose own clocks differ. */
+export const databaseNow = sql<Date>`clock_timestamp()`;
+
 /** Ends a publication. */
 export async function finishPublication(
   trx: Transaction<Tables>,
   publication: Pick<PublicationRow, 'id'>,
   state: 'done' | 'outrun' | 'failed',
-  now: number,
 ): Promise<void> {
   await trx
     .updateTable('publications')
-    .set({ state, finished_at: new Date(now), lease_owner: null, lease_expires_at: null })
+    .set({ state, finished_at: databaseNow, lease_owner: null, lease_expires_at: null })
     .where('id', '=', publication.id)
     .execute();
 }

@@ -4,7 +4,8 @@ import { recordChange } from './audit.ts';
 import { sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
 import { findProject } from './projects.ts';
-import { emptyTarget, retireTargets } from './remove-targets.ts';
+import { databaseNow } from './publications.ts';
+import { emptyTarget, isGone, retireTargets } from './remove-targets.ts';
 
 /**
  * Ends what the project has queued or building, makes its site and its previews serve nothing and takes it out of the
@@ -16,18 +17,18 @@ export async function removeProject(
   slug: string,
 ): Promise<RemoveProjectAnswer> {
   const project = await findProject(plane, account, slug, { removedToo: true });
+  const now = plane.now();
   const { ended, names } = await plane.database.transaction(async (trx) => {
     const targets = await trx
       .selectFrom('targets')
-      .select('name')
+      .selectAll()
       .where('project_id', '=', project.id)
       .execute();
-    const names = targets.map(({ name }) => name);
-    const now = plane.now();
+    const names = targets.filter((target) => !isGone(target)).map(({ name }) => name);
     const ended = await retireTargets(trx, project, names, { message: 'its project was removed', now });
     await trx
       .updateTable('projects')
-      .set({ removed_at: new Date(now), updated_at: new Date(now) })
+      .set({ removed_at: databaseNow, updated_at: new Date(now) })
       .where('id', '=', project.id)
       .execute();
     await recordChange(trx, { action: 'removeProject', account, project: slug, object: project.id });
@@ -35,6 +36,6 @@ export async function removeProject(
   });
   for (const row of ended)
     await sayEnd(plane, row, row.phase ?? 'queue', 'Cancelled: the project was removed.');
-  for (const name of names) await emptyTarget(plane, project, name);
+  for (const name of names) await emptyTarget(plane, project, name, now);
   return { slug, kept: 'the slug stays with this account; what is kept of the site is empty' };
 }

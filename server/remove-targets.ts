@@ -8,7 +8,7 @@ import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './dep
 import type { Plane } from './plane.ts';
 import { findProject, type ProjectRow, siteOn } from './projects.ts';
 import { retainedHistory } from './publication-history.ts';
-import { lockTarget } from './publications.ts';
+import { databaseNow, lockTarget } from './publications.ts';
 import { noSuchPreview, type TargetRow } from './targets.ts';
 
 /** Who removes a preview takes no longer than this; then another process may finish it. Milliseconds. */
@@ -69,7 +69,7 @@ export async function retireTargets(
     .execute();
   await trx
     .updateTable('targets')
-    .set({ removed_at: time, expires_at: null })
+    .set({ removed_at: databaseNow, expires_at: null })
     .where('project_id', '=', project.id)
     .where('name', 'in', names)
     .where('name', '<>', LIVE)
@@ -77,19 +77,26 @@ export async function retireTargets(
   return ended;
 }
 
-/** Makes the site of a retired target serve nothing. May be repeated after an interruption. */
-export async function emptyTarget(plane: Plane, project: ProjectRow, name: string): Promise<void> {
+/** Makes the site of a target serve nothing that was retired at `retiredAt`. May be repeated after an interruption. */
+export async function emptyTarget(
+  plane: Plane,
+  project: ProjectRow,
+  name: string,
+  retiredAt: number,
+): Promise<void> {
   const site = siteOn(project, name);
   const history = await retainedHistory(plane, { project: project.id, target: name });
   await plane.sites.unpublish(site, history);
   if (name !== LIVE) await plane.addresses.close(site);
   // Only now: what is published next may count on nothing that lay there before.
-  await plane.database.query
+  let emptied = plane.database.query
     .updateTable('targets')
-    .set({ emptied_at: new Date(plane.now()) })
+    .set({ emptied_at: databaseNow })
     .where('project_id', '=', project.id)
-    .where('name', '=', name)
-    .execute();
+    .where('name', '=', name);
+  // Somebody who has retired it again since may still be emptying it, and says when that is done.
+  if (name !== LIVE) emptied = emptied.where('removed_at', '=', new Date(retiredAt));
+  await emptied.execute();
 }
 
 /**
@@ -119,7 +126,8 @@ export async function removePreview(
   return { slug, target: name, url: plane.addresses.site(siteOn(project, name)) };
 }
 
-const isGone = ({ removed_at, emptied_at }: TargetRow) =>
+/** Whether a preview was removed, and nothing of it is left. */
+export const isGone = ({ removed_at, emptied_at }: TargetRow) =>
   removed_at !== null && emptied_at !== null && emptied_at >= removed_at;
 
 /** Removes the target if it is still as `holds` says once it is locked. */
@@ -137,7 +145,7 @@ async function retireAndEmpty(
   if (ended === null) return;
   for (const row of ended)
     await sayEnd(plane, row, row.phase ?? 'queue', 'Cancelled: the preview was removed.');
-  await emptyTarget(plane, project, name);
+  await emptyTarget(plane, project, name, now);
 }
 
 /** Removes the previews that have ended, and finishes removals that were cut off. */

@@ -5,11 +5,12 @@ import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
 import { nothingChanged } from './asked-by.ts';
 import { recordChange } from './audit.ts';
-import { type DeploymentRow, showDeployment, siteOf } from './deployments.ts';
+import { type DeploymentRow, manifestName, showDeployment, siteOf } from './deployments.ts';
 import type { Plane, Queries } from './plane.ts';
 import { findProject, liveSite, type ProjectRow } from './projects.ts';
 import { publishNext, type Target } from './publication-claims.ts';
 import { insertPublication, lockTarget } from './publications.ts';
+import { refuseRemoved } from './targets.ts';
 
 /** How long the caller waits for the publication, in milliseconds, and how often it is looked at. */
 const wait = { forMs: 60_000, everyMs: 50 } as const;
@@ -45,6 +46,7 @@ export async function republish(
   await checkFiles(plane, wanted.to);
   const { publication, chosen } = await plane.database.transaction(async (trx) => {
     const target = await lockTarget(trx, project.id, LIVE);
+    await refuseRemoved(trx, project);
     const chosen = await choose(trx, project);
     if (chosen.to.id !== wanted.to.id) throw changedMeanwhile(slug, kind, chosen);
     const order = target.next_order;
@@ -73,9 +75,9 @@ function changedMeanwhile(slug: string, kind: string, { from }: Choice): SphereE
 }
 
 /** `prune` keeps the files of the last deployments that were live, not of all. */
-async function checkFiles(plane: Plane, row: DeploymentRow): Promise<void> {
+export async function checkFiles(plane: Plane, row: DeploymentRow): Promise<void> {
   const site = siteOf(row);
-  const manifest = await plane.sites.getManifest(site, row.id).catch(() => null);
+  const manifest = await plane.sites.getManifest(site, manifestName(row)).catch(() => null);
   const blobs = new Map(Object.values(manifest?.files ?? {}).map((file) => [file.blob, file.bytes]));
   if (manifest && (await plane.sites.missingBlobs(site, blobs)).length === 0) return;
   throw new SphereError('NOT_PUBLISHED', `the files of ${row.id} have been freed: it cannot be live again`, {

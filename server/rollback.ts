@@ -6,7 +6,7 @@ import { LIVE } from '../contract/words.ts';
 import { type DeploymentRow, liveDeployments } from './deployments.ts';
 import type { Plane, Queries } from './plane.ts';
 import { begunSinceEmptied } from './publication-history.ts';
-import { type Choice, republish } from './republish.ts';
+import { type Choice, checkFiles, republish } from './republish.ts';
 
 /** More than whose files are ever kept. */
 const mostPublished = 100;
@@ -24,6 +24,21 @@ export async function rollback(
   return republish(plane, { account, slug, kind: 'rollback' }, async (db, project) =>
     choose(await publishedDeployments(db, project.id), slug, id),
   );
+}
+
+/**
+ * What a rollback to `id`, or without one to what was live before, would put in the place of what. Throws as `rollback`
+ * does for what cannot be live again.
+ */
+export async function chooseRollback(
+  plane: Plane,
+  project: { id: string; slug: string },
+  id: string | undefined,
+): Promise<Choice> {
+  const chosen = choose(await publishedDeployments(plane.database.query, project.id), project.slug, id);
+  // Looking for files can take seconds where they are far away: nobody has to wait for that.
+  await checkFiles(plane, chosen.to);
+  return chosen;
 }
 
 /** A deployment that has been live, and when it was first asked for there: a promoted one has two orders. */

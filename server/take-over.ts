@@ -73,6 +73,29 @@ async function settleDone(plane: Plane, row: DeploymentRow): Promise<void> {
   if (publication) await finishSettling(plane, publication);
 }
 
+/** How long a process may take from "live has moved" to "ready" before another one says it, in milliseconds. */
+const settleWithinMs = 20_000;
+
+/**
+ * Deployments that are live and were never said to be ready: whoever carried out their publication is gone, while
+ * another process looks after the deployment itself.
+ */
+export async function settleLeft(plane: Plane): Promise<void> {
+  const left = await plane.database.query
+    .selectFrom('publications')
+    .innerJoin('deployments', 'deployments.id', 'publications.deployment_id')
+    .selectAll('publications')
+    .where('deployments.deployment_status', '=', 'building')
+    .where('deployments.phase', '=', 'publish')
+    .where('publications.state', '=', 'done')
+    .where('publications.kind', '=', 'deploy')
+    .where(
+      sql<boolean>`publications.finished_at < now() - ${settleWithinMs}::integer * interval '1 millisecond'`,
+    )
+    .execute();
+  for (const publication of left) await finishSettling(plane, publication);
+}
+
 /** Gives everything back at an orderly end, so that others need not wait for the leases to run out. */
 export async function giveBack(plane: Plane): Promise<void> {
   await plane.database.query

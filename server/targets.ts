@@ -27,6 +27,22 @@ export function checkTarget(slug: string, target: string, expireAfterDays: numbe
   });
 }
 
+/** Throws `PUBLISHING` for a project that was removed since it was read. To be called under the lock of a target of it. */
+export async function refuseRemoved(
+  trx: Transaction<Tables>,
+  project: Pick<ProjectRow, 'id' | 'slug'>,
+): Promise<void> {
+  const { removed_at } = await trx
+    .selectFrom('projects')
+    .select('removed_at')
+    .where('id', '=', project.id)
+    .executeTakeFirstOrThrow();
+  if (removed_at === null) return;
+  throw new SphereError('PUBLISHING', `"${project.slug}" is being removed just now`, {
+    hint: 'Try again in a moment.',
+  });
+}
+
 /**
  * The target `name`, made on first use and locked until the transaction ends: everybody who asks for it takes turns. A
  * preview ends `expireAfterDays` days from now. Throws `PUBLISHING` for one that is being removed.
@@ -37,13 +53,18 @@ export async function takeTarget(
   name: string,
   { expireAfterDays = previewDays.default, now }: { expireAfterDays: number | undefined; now: number },
 ): Promise<TargetRow> {
-  if (name === LIVE) return lockTarget(trx, project.id, LIVE);
+  if (name === LIVE) {
+    const live = await lockTarget(trx, project.id, LIVE);
+    await refuseRemoved(trx, project);
+    return live;
+  }
   await trx
     .insertInto('targets')
     .values({ project_id: project.id, name, live_publication_id: null })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
   const { removed_at, emptied_at } = await lockTarget(trx, project.id, name);
+  await refuseRemoved(trx, project);
   if (removed_at !== null && (emptied_at === null || emptied_at < removed_at)) {
     throw new SphereError(
       'PUBLISHING',

@@ -47,7 +47,8 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
   /** How long the attempt has taken. A machine that sleeps takes its own builders with it, and no others. */
   function attemptMs(row: WatchedRow): number {
     if (!plane.settings.exclusive) {
-      const claimed = row.phases.findLast((record) => record.phase === 'prepare')?.startedAt;
+      // The claim ended the queue, which no builder can enter again.
+      const claimed = row.phases.findLast((record) => record.phase === 'queue')?.endedAt;
       return plane.now() - (claimed ?? plane.now());
     }
     const key = keyOf(row);

@@ -6,7 +6,7 @@ import { type Duty, runDuties } from './duties.ts';
 import type { Plane } from './plane.ts';
 import { findPublications } from './publication-claims.ts';
 import { claimStops, stopBuilder } from './stop-builders.ts';
-import { giveBack, settleAdopted, takeOverAll, takeOverExpired } from './take-over.ts';
+import { giveBack, settleAdopted, settleLeft, takeOverAll, takeOverExpired } from './take-over.ts';
 import { type BuilderWatch, createBuilderWatch, renewLeases } from './watch-builders.ts';
 
 /** How often unfinished work is looked at, in milliseconds. */
@@ -65,7 +65,8 @@ export function startWorkLoop(plane: Plane, duties: readonly Duty[]): WorkLoop {
         lastLook = plane.now();
       }
     }
-    await Promise.allSettled(running.values());
+    // What is being looked for may still begin something.
+    while (running.size > 0) await Promise.allSettled(running.values());
     if (!exclusive)
       await giveBack(plane).catch((error: unknown) => plane.report('giving back failed', error));
   })();
@@ -132,7 +133,10 @@ async function look(plane: Plane, beside: Beside, watch: BuilderWatch, slept: bo
 
   await renewLeases(plane, slept);
   const busy = await isUnfinished(plane);
-  if (busy) beside('watching builders', () => watch.look());
+  if (busy) {
+    beside('watching builders', () => watch.look());
+    beside('settling', () => settleLeft(plane));
+  }
   return busy || stopping.length > 0;
 }
 

@@ -6,17 +6,17 @@ import type { CommandFile, Context, Result } from '../command.ts';
 type AuditOptions = { slug?: string; limit: string; before?: string };
 
 export const command: CommandFile = {
+  examples: [
+    ['sphere audit --project shop', 'the last changes of shop'],
+    ['sphere audit --limit 500 --json', 'for a program that keeps them'],
+  ],
+  notes: `SPHERE_TOKEN is the admin token of the plane, which sees everything, or one of an account
+with the scope admin, which sees what is that account's.`,
   define(command) {
     command
       .option('--project, --slug <slug>', 'only what was changed of this project')
       .option('--limit <n>', 'how many entries', '50')
-      .option('--before <id>', 'only what is older than this entry')
-      .addHelpText(
-        'after',
-        `
-SPHERE_TOKEN is the admin token of the plane, which sees everything, or one of an account with
-the scope admin, which sees what is that account's.`,
-      );
+      .option('--before <id>', 'only what is older than this entry');
   },
   async run(context: Context, _args: string[], options: AuditOptions): Promise<Result> {
     const limit = Number(options.limit);

@@ -2,6 +2,12 @@
 import type { CommandFile } from '../command.ts';
 
 export const command: CommandFile = {
+  examples: [
+    ['sphere cancel', "this project's newest deployment that has not ended"],
+    ['sphere cancel dpl_0123456789', 'another one'],
+  ],
+  notes: `Its build is stopped and what is live stays. Once it has begun to publish it completes; then
+\`sphere rollback\` goes back.`,
   define(command) {
     command
       .argument('[id]', 'a deployment; without one, the newest of this project that has not ended')

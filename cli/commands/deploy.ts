@@ -3,6 +3,19 @@ import type { CommandFile } from '../command.ts';
 import type { DeployOptions } from '../deploy.ts';
 
 export const command: CommandFile = {
+  examples: [
+    ['sphere deploy', 'this directory, with its uncommitted work'],
+    ['sphere deploy apps/web --slug shop', 'another directory, under a name of its own'],
+    ['sphere deploy --repo https://github.com/you/site --ref v2', 'a repository at a tag, branch or commit'],
+    ['sphere deploy --prebuilt dist', 'what is built already'],
+    ['sphere deploy --preview', 'beside the live site, named after the Git branch'],
+    ['sphere deploy --preview pr-12', 'under a name of your own'],
+    ['sphere deploy --dry-run', 'what would be deployed, and where each value comes from'],
+  ],
+  notes: `Each setting is looked for in the flags, then in the environment (SPHERE_*), then in sphere.json, then
+derived. stdout gets the address of the site and nothing else. Ctrl-C cancels the deployment.
+A preview ends by itself 14 days after its last deployment (previews in sphere.json). With productionBranch
+in sphere.json, other branches become previews unless --prod is given.`,
   define(command) {
     command
       .argument('[dir]', 'the directory to deploy; default: this one')
@@ -28,25 +41,9 @@ export const command: CommandFile = {
       .option('-f, --force', 'build an unchanged source again')
       .option('--no-cache', 'ignore every cache')
       .optionsGroup('Run:')
-      .option('--local', 'use the control plane on this machine')
+      .option('--timeout <duration>', 'wait no longer, such as 10m; the deployment goes on (exit code 6)')
       .option('--detach', 'print the id and leave the deployment running')
-      .option('--dry-run', 'print what would be deployed, and where each value came from')
-      .addHelpText(
-        'after',
-        `
-Each setting is looked for in the flags, then in the environment (SPHERE_*), then in
-sphere.json, then derived. stdout gets the address of the site and nothing else.
-A preview ends by itself 14 days after its last deployment (previews in sphere.json).
-With productionBranch in sphere.json, other branches become previews unless --prod is given.
-
-Examples:
-  $ sphere deploy                          this directory, with its uncommitted work
-  $ sphere deploy apps/web --slug shop
-  $ sphere deploy --repo https://github.com/you/site --ref v2
-  $ sphere deploy --prebuilt dist          what is built already
-  $ sphere deploy --preview                beside the live site, named after the Git branch
-  $ sphere deploy --preview pr-12`,
-      );
+      .option('--dry-run', 'print what would be deployed, and where each value came from');
   },
   async run(context, [dir], options: DeployOptions) {
     const { deploy } = await import('../deploy.ts');

@@ -2,10 +2,10 @@
 import type { CommandFile } from '../command.ts';
 
 export const command: CommandFile = {
+  examples: [['sphere init', 'a sphere.json with the name of the site']],
+  notes: 'A sphere.json that is there is not overwritten without asking, or --yes.',
   define(command) {
-    command
-      .option('--project, --slug <slug>', 'the name of the site and of its host')
-      .addHelpText('after', '\nA sphere.json that is there is not overwritten without asking, or --yes.');
+    command.option('--project, --slug <slug>', 'the name of the site and of its host');
   },
   async run(context, _args, options: { slug?: string }) {
     const { existsSync, writeFileSync } = await import('node:fs');

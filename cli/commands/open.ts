@@ -2,10 +2,13 @@
 import type { CommandFile } from '../command.ts';
 
 export const command: CommandFile = {
+  examples: [
+    ['sphere open', 'the site of this project'],
+    ['sphere open --slug my-site', 'another one'],
+  ],
+  notes: 'stdout gets the address; a browser is opened on a terminal only.',
   define(command) {
-    command
-      .option('--project, --slug <slug>', 'the project, where it is not that of this directory')
-      .addHelpText('after', '\nstdout gets the address; a browser is opened on a terminal only.');
+    command.option('--project, --slug <slug>', 'the project, where it is not that of this directory');
   },
   async run(context, _args, options: { slug?: string }) {
     const { openPlane, projectSlug } = await import('../session.ts');

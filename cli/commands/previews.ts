@@ -3,17 +3,14 @@ import type { Target } from '../../contract/api.ts';
 import type { CommandFile, Result } from '../command.ts';
 
 export const command: CommandFile = {
+  examples: [
+    ['sphere previews', 'the previews of this project, and when each ends'],
+    ['sphere deploy --preview', 'publish beside the live site, named after the Git branch'],
+    ['sphere promote feature-x', 'make what that preview serves live, without a build'],
+    ['sphere rm my-site --preview feature-x', 'remove it before it ends'],
+  ],
   define(command) {
-    command
-      .option('--project, --slug <slug>', 'the project, where it is not that of this directory')
-      .addHelpText(
-        'after',
-        `
-Examples:
-  $ sphere deploy --preview                publish beside the live site, named after the Git branch
-  $ sphere promote feature-x               make what that preview serves live, without a build
-  $ sphere rm my-site --preview feature-x  remove it before it ends`,
-      );
+    command.option('--project, --slug <slug>', 'the project, where it is not that of this directory');
   },
   async run(context, _args, options: { slug?: string }) {
     const { openPlane, projectSlug } = await import('../session.ts');

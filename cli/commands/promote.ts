@@ -3,21 +3,17 @@ import type { Promote } from '../../contract/api.ts';
 import type { CommandFile, Context } from '../command.ts';
 
 export const command: CommandFile = {
+  examples: [
+    ['sphere promote', 'what the preview of this Git branch serves'],
+    ['sphere promote feature-x', 'what another one serves'],
+    ['sphere rollback', 'takes it back'],
+  ],
+  notes: `What the preview serves becomes live as it is: nothing is built, so that addresses and values
+that were built in are those of the preview. The preview stays. stdout gets the address.`,
   define(command) {
     command
       .argument('[preview]', 'the preview, or the id of a deployment; default: that of the Git branch')
-      .option('--project, --slug <slug>', 'the project, where it is not that of this directory')
-      .addHelpText(
-        'after',
-        `
-What the preview serves becomes live as it is: nothing is built, so that addresses and values
-that were built in are those of the preview. The preview stays. stdout gets the address.
-
-Examples:
-  $ sphere promote                         what the preview of this Git branch serves
-  $ sphere promote feature-x
-  $ sphere rollback                        takes it back`,
-      );
+      .option('--project, --slug <slug>', 'the project, where it is not that of this directory');
   },
   async run(context, [named], options: { slug?: string }) {
     const { openPlane, projectSlug } = await import('../session.ts');

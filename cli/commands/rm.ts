@@ -3,11 +3,13 @@ import type { Deployment, Project } from '../../contract/api.ts';
 import type { CommandFile, Context, Result } from '../command.ts';
 
 export const command: CommandFile = {
+  examples: [
+    ['sphere rm my-site', 'shows what goes and what stays, and asks'],
+    ['sphere rm my-site --yes', 'without asking'],
+  ],
+  notes: 'It cannot be undone. What goes and what stays is shown before it asks.',
   define(command) {
-    command
-      .argument('<slug>', 'the project')
-      .option('--preview <name>', 'remove this preview alone')
-      .addHelpText('after', '\nIt cannot be undone. What goes and what stays is shown before it asks.');
+    command.argument('<slug>', 'the project').option('--preview <name>', 'remove this preview alone');
   },
   async run(context, [slug = ''], options: { preview?: string }): Promise<Result> {
     const { openPlane } = await import('../session.ts');

@@ -2,10 +2,14 @@
 import type { CommandFile, Context, Result } from '../command.ts';
 
 export const command: CommandFile = {
+  examples: [
+    ['sphere server', 'the plane of this machine, in the foreground'],
+    ['sphere server status', 'whether it runs, and what it does'],
+    ['sphere server check', 'what a hosted plane needs, a line each with the fix'],
+  ],
+  notes: 'Without a subcommand the plane runs in the foreground until Ctrl-C.',
   define(command) {
-    command
-      .option('--port <port>', 'the port to listen on; default: the one it had before, else any')
-      .addHelpText('after', '\nWithout a subcommand the plane runs in the foreground until Ctrl-C.');
+    command.option('--port <port>', 'the port to listen on; default: the one it had before, else any');
   },
   run: serve,
   subcommands: [

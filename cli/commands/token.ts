@@ -9,11 +9,14 @@ type AccountOption = { account?: string };
 type CreateOptions = AccountOption & { name: string; expires?: string; scope?: string; slug?: string };
 
 export const command: CommandFile = {
+  examples: [
+    ['sphere token create --account acme --name ci --expires 90', 'the token, on stdout, this once'],
+    ['sphere token ls --account acme', 'which there are, and when each was used'],
+  ],
+  notes:
+    'SPHERE_URL names the plane. SPHERE_TOKEN is its admin token, or one of the account with the scope admin; or sign in with that.',
   define(command) {
-    command.addHelpText(
-      'after',
-      '\nSPHERE_URL names the plane. SPHERE_TOKEN is its admin token, or one of the account with the scope admin.',
-    );
+    command;
   },
   async run() {
     throw new SphereError('USAGE', '`sphere token` needs to know what to do.', {

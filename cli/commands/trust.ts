@@ -18,15 +18,14 @@ type AddOptions = AccountOption & {
 const example = 'sphere trust add github acme/web --ref main --project shop --account acme';
 
 export const command: CommandFile = {
-  define(command) {
-    command.addHelpText(
-      'after',
-      `
-A job of GitHub or GitLab that is trusted deploys with SPHERE_URL alone. On GitHub it needs
-\`permissions: id-token: write\`; on GitLab \`id_tokens: {SPHERE_ID_TOKEN: {aud: SPHERE_URL}}\`.
+  examples: [
+    [example, 'pushes to main of acme/web may deploy to shop'],
+    ['sphere trust ls --account acme', 'whom the account trusts'],
+  ],
+  notes: `A job that is trusted deploys with SPHERE_URL alone. On GitHub it needs
+\`permissions: id-token: write\`; on GitLab \`id_tokens: {SPHERE_ID_TOKEN: {aud: ADDRESS}}\`.
 SPHERE_TOKEN is the admin token of the plane, or one of the account with the scope admin.`,
-    );
-  },
+  define() {},
   async run() {
     throw new SphereError('USAGE', '`sphere trust` needs to know what to do.', {
       hint: `Name one of add, ls and rm: ${example}`,

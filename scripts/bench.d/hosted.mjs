@@ -1,6 +1,7 @@
 /**
  * The hosted plane: 200 deployments at once on two replicas, requests a second of one replica, and what an idle one costs.
- * Needs Debian's PostgreSQL, Redis and Ceph.
+ * Needs Debian's PostgreSQL, Redis and Ceph. For whoever looks for what to mend: SPHERE_BENCH_ONLY (`at once`, `requests`),
+ * SPHERE_BENCH_STATEMENTS=1 (the costliest statements, to stderr), SPHERE_BENCH_NODE_OPTIONS (such as --cpu-prof).
  */
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +35,7 @@ async function* atOnceRows(parts) {
     accounts: 4,
     build: { lines: lineCount, everyMs: 50 },
     environment: { SPHERE_MAX_BUILDS: String(atOnce), SPHERE_DATABASE_CONNECTIONS: '10' },
+    nodeOptions: process.env.SPHERE_BENCH_NODE_OPTIONS?.split(' ') ?? [],
   });
   try {
     const tokens = [];
@@ -233,7 +235,7 @@ const percent = (share) => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 async function loadParts() {
   const root = join(import.meta.dirname, '..', '..');
-  const outfile = join(root, 'node_modules', '.cache', 'bench', 'hosted-parts.mjs');
+  const outfile = join(root, 'dist', 'bench', 'hosted-parts.mjs');
   await build({
     entryPoints: [join(root, 'test', 'bench', 'hosted-parts.ts')],
     bundle: true,

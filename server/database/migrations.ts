@@ -227,6 +227,19 @@ const previews: Migration = {
   },
 };
 
+/** Pages of history by branch and by status. Adds, and changes nothing that the versions before read. */
+const filters: Migration = {
+  async up(db: Kysely<unknown>) {
+    const page = sql`created_at desc, "order" desc, id desc`;
+    await sql`create index deployments_branch_pages on deployments
+      (project_id, (coalesce(source ->> 'branch', source #>> '{git,branch}', source ->> 'ref')), ${page})`.execute(
+      db,
+    );
+    await sql`create index deployments_status_pages on deployments
+      (project_id, deployment_status, ${page})`.execute(db);
+  },
+};
+
 /** Scopes of tokens, jobs that need none, and who has changed what. Adds, and changes nothing that older planes read. */
 const tokens: Migration = {
   async up(db: Kysely<unknown>) {
@@ -294,6 +307,7 @@ const migrations: Record<string, Migration> = {
   '0002-hosted': hosted,
   '0003-indexes': indexes,
   '0004-previews': previews,
+  '0005-history-filters': filters,
   '0006-tokens': tokens,
 };
 const provider: MigrationProvider = { getMigrations: async () => migrations };

@@ -42,7 +42,7 @@ export async function openPostgresDatabase(options: PostgresOptions): Promise<Da
   const database = createDatabase(() => new PostgresDialect({ pool }));
   try {
     await checkVersion(pool);
-    if ((await pendingMigrations(database.query)).length > 0) await migrate(database.query);
+    if ((await pendingMigrations(database.query)).length > 0) await migrateAlone(options.url);
     return {
       ...database,
       listen: (channel, told, again) => listen(options, { channel, told, again }),
@@ -50,6 +50,17 @@ export async function openPostgresDatabase(options: PostgresOptions): Promise<Da
   } catch (error) {
     await database.close();
     throw error;
+  }
+}
+
+/** By a connection of its own: an index on a large table takes longer than any statement of the plane's may. */
+async function migrateAlone(url: string): Promise<void> {
+  const pool = new pg.Pool({ connectionString: url, max: 1, application_name: 'sphere migrations' });
+  const database = createDatabase(() => new PostgresDialect({ pool }));
+  try {
+    await migrate(database.query);
+  } finally {
+    await database.close();
   }
 }
 

@@ -1,11 +1,17 @@
 /** What a builder says to the plane, with the token of its attempt. */
 import { pipeline } from 'node:stream/promises';
-import { type LogRequest, phaseSchema, registerSchema, resultSchema } from '../../contract/builder-api.ts';
+import {
+  builderPhases,
+  type LogRequest,
+  phaseSchema,
+  registerSchema,
+  resultSchema,
+} from '../../contract/builder-api.ts';
 import { SphereError } from '../../contract/errors.ts';
 import { batchLimits, maxLineLength, type NewLine } from '../../contract/logs.ts';
 import { type Manifest, manifestSchema, outputLimits, sha256Pattern } from '../../contract/manifest.ts';
 import { routePath } from '../../contract/routes.ts';
-import { logStreams, phases } from '../../contract/words.ts';
+import { logStreams } from '../../contract/words.ts';
 import {
   type Attempt,
   enterAttemptPhase,
@@ -17,7 +23,7 @@ import {
   onBuiltAttempt,
   registerBuilder,
 } from '../attempts.ts';
-import { siteOf } from '../deployments.ts';
+import { manifestName, siteOf } from '../deployments.ts';
 import type { Plane } from '../plane.ts';
 import type { Site, Upload } from '../ports.ts';
 import { requestPublication } from '../publications.ts';
@@ -76,8 +82,8 @@ export function buildRoutes(plane: Plane): RouteTable {
         const files = Object.values(manifest.files);
         checkOutput(files);
         const site = siteOf(await onAttempt(plane, attempt(), async (_, row) => row));
-        await plane.sites.putManifest(site, attempt().deployment, manifest);
-        expectedBlobs.note(attempt().deployment, manifest);
+        await plane.sites.putManifest(site, nameOf(attempt()), manifest);
+        expectedBlobs.note(nameOf(attempt()), manifest);
         const sizes = blobsOf(manifest);
         const missing = await plane.sites.missingBlobs(site, sizes);
         const { transfer } = plane.sites;
@@ -104,7 +110,7 @@ export function buildRoutes(plane: Plane): RouteTable {
           throw new SphereError('REQUEST_INVALID', 'the blob is not named by a SHA-256');
         const transfer = throughPlane(plane);
         const site = siteOf(await onAttempt(plane, attempt(), async (_, row) => row));
-        await expectedBlobs.check(site, attempt().deployment, blob, request.headers['content-length']);
+        await expectedBlobs.check(site, nameOf(attempt()), blob, request.headers['content-length']);
         await transfer.putBlob(site, blob, request);
         return {};
       },
@@ -118,21 +124,22 @@ export function buildRoutes(plane: Plane): RouteTable {
   };
 }
 
+const nameOf = ({ deployment, attempt }: Attempt) => manifestName({ id: deployment, attempt });
+
 /** Of which blobs, and how long, the manifests of running attempts are: nothing else is taken. */
 function createExpectedBlobs(plane: Plane) {
   const known = new Map<string, Map<string, number>>();
-  const note = (deployment: string, manifest: Manifest) => {
+  const note = (name: string, manifest: Manifest) => {
     if (known.size >= 64) known.delete(known.keys().next().value as string);
     const bytes = blobsOf(manifest);
-    known.set(deployment, bytes);
+    known.set(name, bytes);
     return bytes;
   };
   return {
     note,
-    async check(site: Site, deployment: string, blob: string, length: string | undefined): Promise<void> {
+    async check(site: Site, name: string, blob: string, length: string | undefined): Promise<void> {
       const expected =
-        known.get(deployment) ??
-        note(deployment, await plane.sites.getManifest(site, deployment).catch(noManifest));
+        known.get(name) ?? note(name, await plane.sites.getManifest(site, name).catch(noManifest));
       const bytes = expected.get(blob);
       if (bytes === undefined) throw new SphereError('REQUEST_INVALID', 'the manifest names no such blob');
       if (length !== undefined && Number(length) !== bytes) {
@@ -174,7 +181,7 @@ async function takeResult(
   // A result whose answer was lost is sent again.
   if (row.phase === 'publish') return;
   const site = siteOf(row);
-  const manifest = await plane.sites.getManifest(site, attempt.deployment).catch(noManifest);
+  const manifest = await plane.sites.getManifest(site, nameOf(attempt)).catch(noManifest);
   const missing = await plane.sites.missingBlobs(site, blobsOf(manifest));
   if (missing.length > 0) {
     throw new SphereError(
@@ -196,7 +203,7 @@ function checkOutput(files: readonly { bytes: number }[]): void {
   }
 }
 
-const knownPhases = new Set<string>(phases);
+const knownPhases = new Set<string>(builderPhases);
 const knownStreams = new Set<string>(logStreams);
 
 /** Checks a batch by hand: a schema library would cost more per line than everything else that happens to it. */

@@ -1,7 +1,13 @@
 /** Sources and deployments, for accounts. */
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createDeploymentSchema, idempotencyHeader, sourceRequestSchema } from '../../contract/api.ts';
+import type { Request } from 'express';
+import {
+  createDeploymentSchema,
+  idempotencyHeader,
+  redeploySchema,
+  sourceRequestSchema,
+} from '../../contract/api.ts';
 import { SphereError } from '../../contract/errors.ts';
 import { decodeLines, type LogBatch } from '../../contract/logs.ts';
 import { sha256Pattern } from '../../contract/manifest.ts';
@@ -15,8 +21,10 @@ import { listDeployments } from '../history.ts';
 import type { OpenUses } from '../open-uses.ts';
 import type { Plane } from '../plane.ts';
 import { findProject } from '../projects.ts';
+import { redeploy } from '../redeploy.ts';
 import { createTurns } from '../turns.ts';
 import { parse, type RouteContext, type RouteTable } from './mount.ts';
+import { oneText, pageSize, statusesOf } from './query.ts';
 import { throughPlane } from './transfers.ts';
 
 const maxSourceBytes = 2 * 1024 ** 3;
@@ -27,11 +35,12 @@ export function deploymentRoutes(plane: Plane, uses: OpenUses): RouteTable {
   return {
     offerSource: {
       async answer({ request, account }) {
-        const { digest, bytes } = parse(sourceRequestSchema, request.body);
-        if (bytes > maxSourceBytes) {
+        const { digest, bytes, archive } = parse(sourceRequestSchema, request.body);
+        const most = Math.max(bytes, archive?.bytes ?? 0);
+        if (most > maxSourceBytes) {
           throw new SphereError(
             'TOO_LARGE',
-            `the source has ${Math.round(bytes / 1e6)} MB; at most 2,147 MB are taken`,
+            `the source has ${Math.round(most / 1e6)} MB; at most 2,147 MB are taken`,
             {
               hint: 'Leave files out with .sphereignore.',
             },
@@ -39,8 +48,10 @@ export function deploymentRoutes(plane: Plane, uses: OpenUses): RouteTable {
         }
         if (await plane.sites.hasSource(account(), digest)) return { digest };
         const { transfer } = plane.sites;
-        if (transfer.kind === 'direct')
-          return { digest, upload: await transfer.sourceUpload(account(), digest) };
+        if (transfer.kind === 'direct') {
+          if (!archive) return { digest, describeArchive: true };
+          return { digest, upload: await transfer.sourceUpload(account(), digest, archive) };
+        }
         const url = `${plane.settings.url}${routePath('uploadSource', { digest })}`;
         return { digest, upload: { url, headers: { authorization: request.headers.authorization ?? '' } } };
       },
@@ -57,28 +68,17 @@ export function deploymentRoutes(plane: Plane, uses: OpenUses): RouteTable {
     },
     createDeployment: {
       async answer({ request, response, account, reach }) {
-        const key = request.headers[idempotencyHeader];
-        if (typeof key === 'string' && !/^[\x21-\x7e]{1,200}$/.test(key)) {
-          throw new SphereError('REQUEST_INVALID', 'an Idempotency-Key has 1 to 200 printable characters');
-        }
         const body = parse(createDeploymentSchema, request.body);
         reach(body.project);
-        const answer = await createDeployment(plane, account(), body, key as string | undefined, turns);
+        const answer = await createDeployment(plane, account(), body, idempotencyKey(request), turns);
         response.status(answer.outcome === 'created' ? 201 : 200).json(answer);
         return undefined;
       },
     },
     listDeployments: {
       async answer({ request, account, holder, reach }) {
-        const { limit, before } = request.query;
+        const { limit, before, status, branch } = request.query;
         const project = request.query.project ?? holder().project;
-        const most = limit === undefined ? 20 : Number(limit);
-        if (!Number.isInteger(most) || most < 1 || most > 100) {
-          throw new SphereError('REQUEST_INVALID', '"limit" takes a whole number from 1 to 100');
-        }
-        if (before !== undefined && typeof before !== 'string') {
-          throw new SphereError('REQUEST_INVALID', '"before" takes the "next" of an earlier answer');
-        }
         if (typeof project === 'string') reach(project);
         // A token may be for a project that is not there yet: it has no deployments, which is no mistake of its bearer.
         const none = (error: unknown) => {
@@ -88,7 +88,13 @@ export function deploymentRoutes(plane: Plane, uses: OpenUses): RouteTable {
         const of =
           typeof project === 'string' ? await findProject(plane, account(), project).catch(none) : undefined;
         if (of === null) return { deployments: [], next: null };
-        return listDeployments(plane, account(), { project: of?.id, limit: most, before });
+        return listDeployments(plane, account(), {
+          project: of?.id,
+          limit: limit === undefined ? 20 : pageSize(limit),
+          before: oneText('before', before),
+          statuses: statusesOf(status),
+          branch: oneText('branch', branch),
+        });
       },
     },
     getDeployment: {
@@ -101,8 +107,30 @@ export function deploymentRoutes(plane: Plane, uses: OpenUses): RouteTable {
         return showDeployment(plane, await cancelDeployment(plane, account(), parameter('id')));
       },
     },
+    redeploy: {
+      async answer({ request, response, account, parameter }) {
+        const body = parse(redeploySchema, request.body);
+        const answer = await redeploy(
+          plane,
+          account(),
+          parameter('id'),
+          body,
+          idempotencyKey(request),
+          turns,
+        );
+        response.status(201).json(answer);
+        return undefined;
+      },
+    },
     deploymentLogs: { answer: (context) => streamLogs(plane, uses, context) },
   };
+}
+
+function idempotencyKey(request: Request): string | undefined {
+  const key = request.headers[idempotencyHeader];
+  if (key === undefined) return undefined;
+  if (typeof key === 'string' && /^[\x21-\x7e]{1,200}$/.test(key)) return key;
+  throw new SphereError('REQUEST_INVALID', 'an Idempotency-Key has 1 to 200 printable characters');
 }
 
 /** The log as NDJSON objects: `?after=` a seq, `?follow=1` until the end. */

@@ -1,8 +1,17 @@
 /** The plane itself: health, status, stop, prune. */
-import { type Health, type PlaneStatus, type PruneAnswer, stopPlaneSchema } from '../../contract/api.ts';
+import {
+  type Health,
+  type PlaneStatus,
+  type PruneAnswer,
+  type RegionList,
+  stopPlaneSchema,
+  type WhoAmI,
+} from '../../contract/api.ts';
 import { SphereError } from '../../contract/errors.ts';
 import { version } from '../../contract/version.ts';
 import type { Plane } from '../plane.ts';
+import { describeRegions } from '../regions.ts';
+import { whoAmI } from '../whoami.ts';
 import { parse, type RouteTable } from './mount.ts';
 
 export type PlaneRoutesOptions = {
@@ -30,6 +39,17 @@ export function planeRoutes(plane: Plane, options: PlaneRoutesOptions): RouteTab
       async answer(): Promise<Health> {
         const waitingFor = options.waitingFor();
         return { status: 'ok', version, ...(waitingFor.length === 0 ? {} : { waitingFor }) };
+      },
+    },
+    whoami: {
+      async answer({ caller }): Promise<WhoAmI> {
+        if (caller.kind !== 'holder') throw new Error('this route is for holders of tokens');
+        return whoAmI(plane, caller.holder, caller.token);
+      },
+    },
+    regions: {
+      async answer(): Promise<RegionList> {
+        return { regions: describeRegions(plane.sites.regions) };
       },
     },
     plane: {

@@ -1,29 +1,28 @@
 /** Projects, their targets, rollback and promote, for accounts. */
-import { promoteSchema, rollbackSchema } from '../../contract/api.ts';
+import { type ProjectList, promoteSchema, rollbackSchema } from '../../contract/api.ts';
 import type { Plane } from '../plane.ts';
-import { findProject, showProjects } from '../projects.ts';
+import { findProject, listProjects, showProjects } from '../projects.ts';
 import { promote } from '../promote.ts';
 import { removeProject } from '../remove-project.ts';
 import { removePreview } from '../remove-targets.ts';
 import { rollback } from '../rollback.ts';
+import { planRollback } from '../rollback-plan.ts';
 import { showTargets } from '../targets.ts';
 import { parse, type RouteTable } from './mount.ts';
+import { oneText, pageSize } from './query.ts';
 
 /** The routes of projects. */
 export function projectRoutes(plane: Plane): RouteTable {
   return {
     listProjects: {
-      async answer({ account, holder }) {
-        const { project } = holder();
-        const rows = await plane.database.query
-          .selectFrom('projects')
-          .selectAll()
-          .where('account_id', '=', account())
-          .where('removed_at', 'is', null)
-          .$if(project !== null, (query) => query.where('slug', '=', project))
-          .orderBy('slug')
-          .execute();
-        return { projects: await showProjects(plane, rows) };
+      async answer({ request, account, holder }): Promise<ProjectList> {
+        const { limit, after } = request.query;
+        const most = limit === undefined ? undefined : pageSize(limit);
+        return listProjects(plane, account(), {
+          limit: most,
+          after: oneText('after', after),
+          only: holder().project,
+        });
       },
     },
     getProject: {
@@ -34,6 +33,10 @@ export function projectRoutes(plane: Plane): RouteTable {
     },
     removeProject: {
       answer: ({ account, parameter }) => removeProject(plane, account(), parameter('slug')),
+    },
+    planRollback: {
+      answer: ({ request, account, parameter }) =>
+        planRollback(plane, account(), parameter('slug'), oneText('deployment', request.query.deployment)),
     },
     rollback: {
       async answer({ request, account, parameter }) {

@@ -28,8 +28,7 @@ export async function startBenchPlane(options: {
   nodeOptions?: readonly string[];
 }) {
   const home = await mkdtemp(join(tmpdir(), 'sphere-bench-'));
-  const ports = await Promise.all(Array.from({ length: options.replicas }, freePort));
-  const urls = ports.map((port) => `http://127.0.0.1:${port}`);
+  const urls: string[] = [];
   const builders = createPlayedLauncher(urls, options.build);
   const [postgres, redis, s3, ecs] = await Promise.all([
     // What a database on a machine of its own would have; its commits do not wait for a disk.
@@ -39,6 +38,9 @@ export async function startBenchPlane(options: {
     // RunTask as AWS limits it (T16).
     startEcs({ launch: builders.launch, runTaskRate: { burst: 100, perSecond: 20 } }),
   ]);
+  // Last: what starts before takes ports of its own.
+  const ports = await Promise.all(Array.from({ length: options.replicas }, freePort));
+  urls.push(...ports.map((port) => `http://127.0.0.1:${port}`));
   const databaseUrl = await postgres.createDatabase();
   const sql = new pg.Client(databaseUrl);
   await sql.connect();
@@ -134,8 +136,8 @@ export async function deployAndFollow(
   const lines: string[] = [];
   try {
     await new Promise<void>((resolve, reject) => {
-      socket.on('batch', (_: string, batch: LogBatch, received: () => void) => {
-        received();
+      socket.on('batch', (_: string, batch: LogBatch, received?: () => void) => {
+        received?.();
         if (last === 0) firstLineMs = performance.now() - started;
         if (batch.first !== last + 1) reject(new Error(`${slug}: line ${batch.first} after ${last}`));
         last = batch.last;

@@ -69,6 +69,7 @@ export async function deploy(
     recent: live === null ? [] : [live],
     unfinished: [],
     signal: new AbortController().signal,
+    until: () => Date.now() + 60_000,
   });
   const ended = performance.now();
   return {

@@ -26,6 +26,8 @@ function atTerminal(env: Record<string, string>, yes: boolean) {
     output: { note: (text: string) => said.push(text) },
     prompts: { confirm: async (question: string) => asked.push(question) > 0 && yes },
     yes: false,
+    directory: '/',
+    flags: {},
   } as unknown as Context;
   return { context, said, asked };
 }

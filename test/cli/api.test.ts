@@ -1,9 +1,11 @@
 /** The REST client against real HTTP: what it sends, what it makes of failures, what it tries again. */
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createApi } from '../../cli/api.ts';
+import { sendArchive } from '../../cli/send-archive.ts';
 import type { CreateDeployment } from '../../contract/api.ts';
 
 type Seen = {
@@ -129,6 +131,26 @@ describe('an upload', () => {
     const url = `http://${store.seen[0]?.headers.host}/bucket/key`;
     await api.uploadSource({ url, headers: {} }, () => Readable.from(['x']));
     expect(store.seen[1]?.headers.authorization).toBeUndefined();
+  });
+
+  test('to a store that wants to know first what it gets is described by length and SHA-256', async () => {
+    const store = await serve(json(200, {}));
+    await store.api.health();
+    const url = `http://${store.seen[0]?.headers.host}/bucket/key`;
+    const headers = { 'x-amz-checksum-sha256': 'abc=' };
+    const { api, seen } = await serve(json(200, { digest: 'd', upload: { url, headers } }));
+    await sendArchive(
+      api,
+      { digest: 'd', bytes: 1000 },
+      Readable.from([Buffer.from('one'), Buffer.from('two')]),
+    );
+    expect(JSON.parse(seen[0]?.body as string)).toEqual({
+      digest: 'd',
+      bytes: 1000,
+      archive: { bytes: 6, sha256: createHash('sha256').update('onetwo').digest('hex') },
+    });
+    expect(store.seen[1]).toMatchObject({ method: 'PUT', url: '/bucket/key', body: 'onetwo' });
+    expect(store.seen[1]?.headers).toMatchObject({ 'content-length': '6', ...headers });
   });
 
   test('fails with what broke its content', async () => {

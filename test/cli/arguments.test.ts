@@ -1,5 +1,6 @@
 /** Command lines: what they mean, and what a person who mistypes is told. */
 import { describe, expect, test } from 'vitest';
+import { commands } from '../../cli/command-list.ts';
 import { parseArguments } from '../../cli/program.ts';
 
 const parse = (line: string) => parseArguments(line.split(' ').filter(Boolean), () => {});
@@ -13,6 +14,17 @@ describe('arguments', () => {
     ['deploy --no-cache -f --dry-run', 'deploy', [], { cache: false, force: true, dryRun: true }],
     ['--json -C here ls my-app', 'ls', ['my-app'], { json: true, cwd: 'here' }],
     ['logs dpl_1 -f --yes', 'logs', ['dpl_1'], { follow: true, yes: true }],
+    ['ls my-app --next c --limit 5', 'ls', ['my-app'], { before: 'c', limit: '5' }],
+    ['ls my-app --before c', 'ls', ['my-app'], { before: 'c' }],
+    [
+      'rollback --project my-app -t x --non-interactive',
+      'rollback',
+      [],
+      { slug: 'my-app', token: 'x', nonInteractive: true },
+    ],
+    ['deploy --local', 'deploy', [], { local: true }],
+    ['ls --local', 'ls', [], { local: true }],
+    ['redeploy dpl_1 --no-cache', 'redeploy', ['dpl_1'], { cache: false }],
     ['server', 'server', [], {}],
     ['server --port 4000', 'server', [], { port: '4000' }],
     ['server status --json', 'server status', [], { json: true }],
@@ -27,6 +39,19 @@ describe('arguments', () => {
     ['deploy a b', /too many arguments/i, /sphere deploy --help/],
     ['server stats', /Too many arguments|Unknown command/, /status|--help/],
     ['./test', /Unknown command/, /sphere deploy test/],
+    // What people type who come from other tools.
+    ['up', /Unknown command 'up'/, /sphere deploy/],
+    ['publish', /Unknown command/, /sphere deploy/],
+    ['list', /Unknown command/, /sphere ls/],
+    ['sites:list', /Unknown command/, /sphere ls/],
+    ['remove my-app', /Unknown command/, /sphere rm SLUG/],
+    ['revert', /Unknown command/, /sphere rollback/],
+    ['deploy --production', /Unknown option '--production'/, /--prod/],
+    ['deploy --site my-app', /Unknown option '--site'/, /--slug/],
+    ['deploy --dir dist', /Unknown option '--dir'/, /sphere deploy DIR.*--prebuilt DIR/],
+    ['deploy --no-wait', /Unknown option/, /--detach/],
+    ['ls --scope team', /Unknown option/, /account/],
+    ['constructor', /Unknown command/, /sphere --help/],
   ])('%s is wrong, and the right thing is named', async (line, message, hint) => {
     await expect(parse(line)).rejects.toMatchObject({
       code: 'USAGE',
@@ -35,7 +60,7 @@ describe('arguments', () => {
     });
   });
 
-  test.each(['', '--help', 'deploy --help', 'server status --help'])(
+  test.each(['', '--help', 'deploy --help', 'server status --help', 'help', 'help deploy'])(
     '%j prints help and runs nothing',
     async (line) => {
       const written: string[] = [];
@@ -43,4 +68,14 @@ describe('arguments', () => {
       expect(written.join('')).toMatch(/^Usage: sphere/);
     },
   );
+
+  test('the help of every command begins with an example, and none is wider than a terminal', async () => {
+    for (const { name } of commands) {
+      const written: string[] = [];
+      await parseArguments([name, '--help'], (text) => written.push(text));
+      const text = written.join('');
+      expect(text).toMatch(/^Usage: sphere .*\n\n.*\n\nExamples:\n {2}# .*\n {2}\$ /);
+      for (const line of text.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
+    }
+  });
 });

@@ -40,18 +40,26 @@ export type CliRun = {
   ended: Promise<{ exitCode: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>;
 };
 
-/** Starts `sphere ...args` with stdin closed and nothing of Sphere's or a build service's in the environment but `env`. */
+/** Starts `sphere ...args` with `input` on stdin or that closed, and nothing of Sphere's or a build service's in the environment but `env`. */
 export function startCli(
   file: string,
   args: string[],
-  options: { cwd: string; env?: Record<string, string>; stdout?: 'pipe' | 'ignore' },
+  options: { cwd: string; env?: Record<string, string>; stdout?: 'pipe' | 'ignore'; input?: string },
 ): CliRun {
   const { PATH, HOME } = process.env;
   const child = spawn(process.execPath, [file, ...args], {
     cwd: options.cwd,
-    env: { PATH, HOME, SPHERE_HOME: join(options.cwd, 'no-such-plane'), ...options.env },
-    stdio: ['ignore', options.stdout ?? 'pipe', 'pipe'],
+    env: {
+      PATH,
+      HOME,
+      SPHERE_HOME: join(options.cwd, 'no-such-plane'),
+      // Nor what the person who runs the tests is signed in to.
+      XDG_CONFIG_HOME: join(options.cwd, 'no-such-settings'),
+      ...options.env,
+    },
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', options.stdout ?? 'pipe', 'pipe'],
   });
+  child.stdin?.end(options.input);
   let stdout = '';
   let stderr = '';
   let changed = () => {};

@@ -56,3 +56,33 @@ describe('people read', () => {
     ).toBe('A      LONGER\nvalue  b       c');
   });
 });
+
+describe('a table on a narrow terminal', () => {
+  const rows = [
+    ['name', 'value', 'from'],
+    ['plane', 'one on this machine', 'the words that say where this value came from'],
+  ];
+
+  test('goes on under its last column', () => {
+    expect(table(rows, 52)).toBe(
+      [
+        'name   value                from',
+        'plane  one on this machine  the words that say where',
+        '                            this value came from',
+      ].join('\n'),
+    );
+  });
+
+  test('goes on near the left edge where the last column is too narrow', () => {
+    expect(table(rows, 40).split('\n').slice(2)).toEqual(['    that say where this value came from']);
+  });
+
+  test('breaks no word', () => {
+    const url = 'http://a-rather-long-name.example.com/';
+    expect(table([['site', url]], 20)).toBe(`site\n    ${url}`);
+  });
+
+  test('is as wide as it is elsewhere', () => {
+    expect(table(rows).split('\n')).toHaveLength(2);
+  });
+});

@@ -1,5 +1,6 @@
 /** In a real terminal, which tmux emulates: what a person sees, answers and presses. */
 import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { built, project } from './projects.ts';
@@ -101,4 +102,30 @@ test('no to the plane of this machine, and Ctrl-C at the question, start nothing
   await terminal.shows(/^\? No control plane/m);
   terminal.press('C-c');
   await terminal.shows(/^second 130$/m);
+});
+
+test('rollback asks before it does anything, and says what will change', async () => {
+  const cwd = project(sphere, 'to-and-fro', { 'index.html': 'one', 'gone.html': 'x' });
+  await sphere.json(['deploy', '--local'], { cwd });
+  rmSync(join(cwd, 'gone.html'));
+  const { url } = await sphere.json<{ url: string }>(['deploy', '--local'], { cwd });
+  const terminal = openTerminal(cwd);
+  terminal.enter(`${sphereCommand} rollback; echo exit $?`);
+  await terminal.shows(/Roll back\?/);
+  expect(terminal.screen()).toMatch(/1 file differs: 0 changed, 1 added, 0 removed\.\n {2}\+ gone\.html/);
+  terminal.enter('n');
+  await terminal.shows(/Nothing was changed\.\nexit 0/);
+  expect((await get(`${url}gone.html`)).status).toBe(404);
+});
+
+test('login asks for the address and, without showing it, for the token', async () => {
+  const terminal = openTerminal(project(sphere, 'signing-in', {}));
+  terminal.enter(`${sphereCommand} login; echo exit $?`);
+  await terminal.shows(/Address of the control plane:/);
+  terminal.enter(sphere.plane().url);
+  await terminal.shows(/Token for http:\/\/127\.0\.0\.1:\d+:/);
+  terminal.enter(sphere.plane().token);
+  await terminal.shows(/Signed in to http:\/\/127.* as this machine[\s\S]*exit 0/);
+  expect(terminal.screen()).not.toContain(sphere.plane().token);
+  expect((await sphere.run(['logout'])).code).toBe(0);
 });

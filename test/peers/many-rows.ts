@@ -71,8 +71,8 @@ export async function insertManyRows(url: string, rows: ManyRows): Promise<void>
       update targets set live_publication_id = (select id from publications
         where publications.project_id = targets.project_id order by "order" desc limit 1);
       insert into idempotency_keys (account_id, key, body_hash, deployment_id, created_at)
-        select account_id, md5(id), fingerprint, id, created_at from deployments order by created_at desc
-        limit ${Math.ceil(deployments / 10)};`);
+        select account_id, md5(id), fingerprint, id, now() - interval '25 hours' * random()
+        from deployments order by created_at desc limit ${Math.ceil(deployments / 10)};`);
     await client.query('vacuum analyze');
   } finally {
     await client.end();

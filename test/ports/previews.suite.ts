@@ -217,13 +217,17 @@ export function previewsSuite(name: string, open: () => Promise<OpenDatabase>) {
       expect((await targets()).map(({ name }) => name)).toEqual(['live']);
     });
 
-    test('go with their project', async () => {
+    test('go with their project, also those that had gone before', async () => {
       const { call: ask } = await start();
+      await deploy('gone', { ...preview, target: 'gone' });
+      expect((await call('DELETE', '/targets/gone')).status).toBe(200);
       await deploy('preview', preview);
       expect((await ask(0, token, 'DELETE', '/v1/projects/site')).status).toBe(200);
       expect(sites().live('site--feature-x')).toBeNull();
       await deploy('again');
       expect((await targets()).map(({ name }) => name)).toEqual(['live']);
+      await deploy('back', { ...preview, target: 'gone' });
+      expect((await targets()).map(({ name }) => name)).toEqual(['live', 'gone']);
     });
 
     test('are promoted without a build; going back goes to what was live before', async () => {

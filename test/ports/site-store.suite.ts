@@ -83,6 +83,7 @@ export function siteStoreSuite(name: string, open: () => Promise<OpenSiteStore>)
         recent: [],
         unfinished: [],
         signal: new AbortController().signal,
+        until: () => Date.now() + 60_000,
         ...change,
       });
 
@@ -254,7 +255,12 @@ export function siteStoreSuite(name: string, open: () => Promise<OpenSiteStore>)
       if (transfer.kind === 'plane') {
         await transfer.putSource('acc', digest, Readable.from([Buffer.from('archive')]));
       } else {
-        const { url, headers } = await transfer.sourceUpload('acc', digest);
+        const archive = { bytes: 'archive'.length, sha256: sha256('archive') };
+        const { url, headers } = await transfer.sourceUpload('acc', digest, archive);
+        for (const other of ['evil!!!', 'archive and more', '']) {
+          expect((await fetch(url, { method: 'PUT', headers, body: other })).ok).toBe(false);
+        }
+        expect(await store.hasSource('acc', digest)).toBe(false);
         expect((await fetch(url, { method: 'PUT', headers, body: 'archive' })).ok).toBe(true);
         const got = await fetch(await transfer.sourceDownload('acc', digest));
         expect(await got.text()).toBe('archive');

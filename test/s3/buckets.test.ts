@@ -13,6 +13,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createS3ArtifactStore } from '../../server/adapters/s3/artifacts.ts';
 import { createS3 } from '../../server/adapters/s3/client.ts';
 import { createBucket, createBucketInput } from '../../server/adapters/s3/create-bucket.ts';
+import type { S3Compatible } from '../../server/adapters/s3/options.ts';
 import { publicReadPolicy } from '../../server/adapters/s3/site-bucket.ts';
 import { createS3SiteStore } from '../../server/adapters/s3/site-store.ts';
 import { createS3Sweep } from '../../server/adapters/s3/sweep.ts';
@@ -86,7 +87,7 @@ describe('T4: the request that creates a bucket', () => {
 });
 
 describe('a new bucket', () => {
-  test('T1: is made in this order: note, bucket, tags, access, policy, website; the note goes at the end', async () => {
+  test('T1: is made in this order: note, bucket, tags, access, policy; the note goes at the end', async () => {
     const site = newSite();
     await createS3SiteStore(s3.options()).prepare(site);
     const note = `/sphere-123456789012-us-east-1/${site.project}/intents/${site.slug}.json`;
@@ -97,7 +98,6 @@ describe('a new bucket', () => {
       ['PutBucketTagging', bucket],
       ['PutPublicAccessBlock', bucket],
       ['PutBucketPolicy', bucket],
-      ['PutBucketWebsite', bucket],
       ['DeleteObjects', '/sphere-123456789012-us-east-1'],
     ]);
     expect(await tagsOf(site.slug)).toEqual({
@@ -309,28 +309,24 @@ describe('T5: the bucket of a preview that has ended', () => {
 });
 
 describe('a creation that was cut off', () => {
-  test.each([
-    'CreateBucket',
-    'PutBucketTagging',
-    'PutPublicAccessBlock',
-    'PutBucketPolicy',
-    'PutBucketWebsite',
-    'DeleteObjects',
-  ])('before or after %s is finished by the next plane', async (operation) => {
-    for (const done of [false, true]) {
-      const site = newSite();
-      s3.proxy.fault = (asked) =>
-        asked.operation === operation ? { ...refusal(400, 'Killed'), done } : null;
-      await expect(createS3SiteStore(s3.options()).prepare(site)).rejects.toThrow();
-      s3.proxy.fault = () => null;
-      const store = createS3SiteStore(s3.options());
-      await store.prepare(site);
-      expect((await tagsOf(site.slug))['sphere:project']).toBe(site.project);
-      expect(await keysOf('sphere-123456789012-us-east-1')).not.toContain(
-        `${site.project}/intents/${site.slug}.json`,
-      );
-    }
-  });
+  test.each(['CreateBucket', 'PutBucketTagging', 'PutPublicAccessBlock', 'PutBucketPolicy', 'DeleteObjects'])(
+    'before or after %s is finished by the next plane',
+    async (operation) => {
+      for (const done of [false, true]) {
+        const site = newSite();
+        s3.proxy.fault = (asked) =>
+          asked.operation === operation ? { ...refusal(400, 'Killed'), done } : null;
+        await expect(createS3SiteStore(s3.options()).prepare(site)).rejects.toThrow();
+        s3.proxy.fault = () => null;
+        const store = createS3SiteStore(s3.options());
+        await store.prepare(site);
+        expect((await tagsOf(site.slug))['sphere:project']).toBe(site.project);
+        expect(await keysOf('sphere-123456789012-us-east-1')).not.toContain(
+          `${site.project}/intents/${site.slug}.json`,
+        );
+      }
+    },
+  );
 
   test('is not adopted once somebody has put something there', async () => {
     const site = newSite();
@@ -342,6 +338,70 @@ describe('a creation that was cut off', () => {
       code: 'SLUG_IN_USE',
     });
   });
+});
+
+describe('where tags come with the creation, as on AWS', () => {
+  const onAws = () => {
+    const { compatible, ...options } = s3.options();
+    return createS3SiteStore({
+      ...options,
+      compatible: { ...(compatible as S3Compatible), tagsAtCreation: true },
+    });
+  };
+  const noteOf = (site: Site) => `${site.project}/intents/${site.slug}.json`;
+
+  test.each([
+    [403, 'AccessDenied'],
+    [400, 'TooManyBuckets'],
+  ])('a creation that is refused leaves no note: %i %s', async (status, code) => {
+    const site = newSite();
+    s3.proxy.fault = ({ operation }) => (operation === 'CreateBucket' ? refusal(status, code) : null);
+    await expect(onAws().prepare(site)).rejects.toThrow();
+    expect(await keysOf('sphere-123456789012-us-east-1')).not.toContain(noteOf(site));
+  });
+
+  test("T5: a company's own bucket without tags is never ours, whatever note there is", async () => {
+    const site = newSite();
+    await s3.client.send(
+      new PutObjectCommand({
+        Bucket: 'sphere-123456789012-us-east-1',
+        Key: noteOf(site),
+        Body: Buffer.from('{}'),
+      }),
+    );
+    await s3.client.send(new CreateBucketCommand({ Bucket: site.slug }));
+    await expect(onAws().prepare(site)).rejects.toMatchObject({ code: 'SLUG_IN_USE' });
+    expect(await tagsOf(site.slug)).toEqual({});
+  });
+});
+
+test('a bucket that is prepared once more keeps the settings of what is live', async () => {
+  const site = newSite();
+  const [one, other] = [createS3SiteStore(s3.options()), createS3SiteStore(s3.options())];
+  await one.putManifest(
+    site,
+    'd1',
+    manifestOf({}, { redirects: [{ source: '/a/*', destination: '/b/:splat' }] }),
+  );
+  // The other replica stands still in the middle of its preparation, while this one finishes and publishes.
+  let published: Promise<void> | undefined;
+  s3.proxy.before = async ({ operation }) => {
+    if (operation !== 'PutBucketPolicy' || published) return;
+    published = one.publish({
+      site,
+      deployment: 'd1',
+      order: 1,
+      live: null,
+      recent: [],
+      unfinished: [],
+      signal: new AbortController().signal,
+      until: () => Date.now() + 60_000,
+    });
+    await published;
+  };
+  await other.prepare(site);
+  await published;
+  expect((await s3.visit(site.slug, '/a/x')).status).toBe(307);
 });
 
 describe('the artifact bucket', () => {
@@ -393,8 +453,9 @@ describe('the artifact bucket', () => {
 
 test('the source of one account is not that of another', async () => {
   const { transfer, hasSource } = createS3SiteStore(s3.options());
-  const { url } = await (transfer as DirectTransfer).sourceUpload('acc', 'digest');
-  expect((await fetch(url, { method: 'PUT', body: 'archive' })).status).toBe(200);
+  const archive = { bytes: 'archive'.length, sha256: blobOf('archive') };
+  const { url, headers } = await (transfer as DirectTransfer).sourceUpload('acc', 'digest', archive);
+  expect((await fetch(url, { method: 'PUT', headers, body: 'archive' })).status).toBe(200);
   expect([await hasSource('acc', 'digest'), await hasSource('other', 'digest')]).toEqual([true, false]);
 });
 
@@ -473,6 +534,24 @@ describe('sweep', () => {
     expect(await missing(store, site)).toEqual([]);
   });
 
+  test('what is sent again is not missing any more, and is not freed', async () => {
+    const site = newSite();
+    const { store, bring } = await brought(site);
+    const sweepNow = (kept: string[]) =>
+      createS3Sweep(s3.options())({
+        project: site.project,
+        region: site.region,
+        kept: new Set(kept),
+        longestBuildMs: 0,
+        now: Date.now(),
+      });
+    expect(await sweepNow(['dpl_new'])).toMatchObject({ noted: 1 });
+    expect(await missing(store, site)).toEqual([blobOf('old')]);
+    await bring('dpl_3', content);
+    expect(await missing(store, site)).toEqual([]);
+    expect(await sweepNow(['dpl_new'])).toMatchObject({ blobs: 0 });
+  });
+
   test('what is sent again in between stays', async () => {
     const site = newSite();
     const { store, bring } = await brought(site);
@@ -494,7 +573,32 @@ describe('sweep', () => {
       recent: [],
       unfinished: [],
       signal,
+      until: () => Date.now() + 60_000,
     });
     expect(await sweep(site, 2)).toMatchObject({ manifests: 0, noted: 0 });
+  });
+
+  test('keeps the manifest of a publication that began and did not finish, until another has repaired it', async () => {
+    const site = newSite();
+    const { store } = await brought(site);
+    const publish = (deployment: string) =>
+      store.publish({
+        site,
+        deployment,
+        order: 1,
+        live: null,
+        recent: [],
+        unfinished: [],
+        signal: new AbortController().signal,
+        until: () => Date.now() + 60_000,
+      });
+    s3.proxy.fault = ({ operation }) => (operation === 'PutBucketWebsite' ? refusal(400, 'Killed') : null);
+    await expect(publish('dpl_old')).rejects.toThrow();
+    s3.proxy.fault = () => null;
+    expect(await sweep(site, 2)).toMatchObject({ manifests: 0, noted: 0 });
+    // Nobody tells of the publication that failed: the bucket's own footprint does.
+    await publish('dpl_new');
+    expect(await keysOf(site.slug)).not.toContain('old.txt');
+    expect(await sweep(site, 2)).toMatchObject({ manifests: 1 });
   });
 });

@@ -5,7 +5,14 @@
 import { describe, expect, test } from 'vitest';
 import type { Serving } from '../../contract/configuration.ts';
 import type { Manifest } from '../../contract/manifest.ts';
-import { planSitePublication, type SitePublicationPlan } from '../../server/adapters/s3/publication-plan.ts';
+import type { S3 } from '../../server/adapters/s3/client.ts';
+import { type Footprint, footprintOfBeginning } from '../../server/adapters/s3/footprint.ts';
+import {
+  changesNothing,
+  planSitePublication,
+  type SitePublicationPlan,
+} from '../../server/adapters/s3/publication-plan.ts';
+import { type Places, readHistory } from '../../server/adapters/s3/publish.ts';
 import {
   compileContent,
   type SiteObject,
@@ -142,52 +149,113 @@ function expectedObjects(manifest: Manifest, lately: readonly Manifest[]): Map<s
 const sorted = (objects: Map<string, SiteObject>) =>
   Object.fromEntries([...objects].sort(([a], [b]) => (a < b ? -1 : 1)));
 
-test('T13: stopped after any step and followed by another publication, the bucket is exactly what that one says', () => {
+/** The history as the S3 store reads it: from what the plane says, the bucket's footprint, and the manifests that are there. */
+const readWith = (manifests: Record<string, Manifest>, was: Parameters<typeof readHistory>[3]) => {
+  const find = async (_project: string, _region: string, deployment: string) => manifests[deployment] ?? null;
+  return readHistory(
+    { options: { report: () => {} } } as unknown as S3,
+    { bucket: 'b', manifests: { find } } as unknown as Places,
+    { project: 'p', region: 'r', slug: 's', target: 'live' },
+    was,
+  );
+};
+
+describe('what is known of a bucket', () => {
+  const [a, b] = [
+    manifestOf({ 'index.html': 'A', 'a.css': 'A' }),
+    manifestOf({ 'index.html': 'B' }, { spa: true }),
+  ];
+  const next = manifestOf({ 'index.html': 'A', 'a.css': 'new' });
+  const footprint = { deployment: 'A', left: [], begun: [] };
+  const was = { live: 'A', recent: [], unfinished: [], footprint };
+  const planOf = async (manifests: Record<string, Manifest>, change: Partial<typeof was> | object) => {
+    const plan = planSitePublication(await readWith(manifests, { ...was, ...change }), next);
+    const writes = plan.writes.flatMap((stage) => stage.writes.map(({ key }) => key));
+    return { writes: writes.sort(), website: plan.website !== null };
+  };
+
+  test('only what changed is written where plane and footprint agree', async () => {
+    expect(await planOf({ A: a }, {})).toEqual({ writes: ['a.css'], website: false });
+  });
+
+  test.each<[string, Record<string, Manifest>, object]>([
+    ['the manifest of a publication that did not finish is lost', { A: a }, { unfinished: ['B'] }],
+    [
+      'the footprint knows of one whose manifest is lost',
+      { A: a },
+      { footprint: { ...footprint, begun: ['B'] } },
+    ],
+    [
+      'the records come from a backup: another deployment was published since',
+      { A: a, B: b },
+      { footprint: { deployment: 'B', left: [], begun: [] } },
+    ],
+    [
+      'the records come from a backup: another publication has begun since',
+      { A: a, B: b },
+      { footprint: { ...footprint, begun: ['B'] } },
+    ],
+    ['there is no footprint', { A: a }, { footprint: null }],
+  ])('every key and the settings are written anew where %s', async (_, manifests, change) => {
+    const { writes, website } = await planOf(manifests, change);
+    expect(writes).toEqual(expect.arrayContaining(['a.css', 'index.html']));
+    expect(website).toBe(true);
+  });
+});
+
+test('T13: stopped after any step and followed by another publication, the bucket is exactly what that one says, also with records from a backup', async () => {
   const random = randomNumbers(7);
   let stops = 0;
+  let restored = 0;
   for (let round = 0; round < 1000; round++) {
     const bucket: Bucket = {
       objects: new Map([['not-ours.txt', { kind: 'redirect', location: '/' }]]),
       website: null,
     };
-    /** As the plane and the footprint remember it. */
-    let live: Manifest | null = null;
-    let lived: Manifest[] = [];
-    let unfinished: Manifest[] = [];
-    let left: { of: Manifest; manifests: Manifest[] } | null = null;
+    const manifests: Record<string, Manifest> = {};
+    let footprint: Footprint | null = null;
+    /** The plane's records, and a backup of them. */
+    let records = { lived: [] as string[], unfinished: [] as string[] };
+    let backup = records;
 
     for (let publication = 0; publication < 10; publication++) {
+      if (random(6) === 0) backup = records;
+      if (random(12) === 0) {
+        restored += 1;
+        records = backup;
+      }
+      const { lived, unfinished } = records;
+      const live = lived[0] ?? null;
       // Now and then an earlier one again: a rollback.
-      const manifest: Manifest =
-        lived.length > 1 && random(4) === 0 ? (lived[1] as Manifest) : randomManifest(random);
-      const recent: Manifest[] = lived.slice(0, 1 + random(4)).filter((earlier) => earlier !== manifest);
-      const certain = left !== null && left.of === live;
-      const before: Manifest[] = left === null ? [] : certain ? left.manifests : [left.of, ...left.manifests];
-      const plan = planSitePublication(
-        { live, recent, unfinished, left: { manifests: before, certain } },
-        manifest,
-      );
+      const again = lived.length > 1 && random(4) === 0 ? lived[1] : undefined;
+      const deployment: string = again ?? `d${publication}`;
+      const manifest: Manifest = manifests[deployment] ?? randomManifest(random);
+      manifests[deployment] = manifest;
+      const recent = lived.slice(0, 1 + random(4)).filter((earlier) => earlier !== deployment);
+      const history = await readWith(manifests, { live, recent, unfinished, footprint });
+      const plan = planSitePublication(history, manifest);
+      if (!changesNothing(plan)) footprint = footprintOfBeginning(footprint, deployment);
       const changes = [...changesOf(plan)];
       const stopAt = random(3) === 0 ? changes.length : random(changes.length + 1);
       for (const change of changes.slice(0, stopAt)) change(bucket);
-      const lately: Manifest[] = [...new Set([...(live === null ? [] : [live]), ...recent])];
+      const lately = [...new Set([...(live === null ? [] : [live]), ...recent])];
       // The footprint comes last; the plane's own record of the end comes after it.
       const printed = stopAt === changes.length && random(5) > 0;
-      if (printed) left = { of: manifest, manifests: lately.filter((earlier) => earlier !== manifest) };
+      if (printed) footprint = { deployment, left: lately.filter((id) => id !== deployment), begun: [] };
       if (!printed || random(5) === 0) {
         stops += 1;
-        unfinished = [...unfinished, manifest];
+        records = { lived, unfinished: [...unfinished, deployment] };
         continue;
       }
       const { objects } = bucket;
       expect(objects.has('not-ours.txt')).toBe(true);
       const ours = new Map([...objects].filter(([key]) => key !== 'not-ours.txt'));
-      expect(sorted(ours)).toEqual(sorted(expectedObjects(manifest, lately)));
+      const earlier = lately.map((id) => manifests[id] as Manifest);
+      expect(sorted(ours)).toEqual(sorted(expectedObjects(manifest, earlier)));
       expect(bucket.website).toEqual(compileContent(manifest).website);
-      live = manifest;
-      lived = [manifest, ...lived.filter((earlier) => earlier !== manifest)];
-      unfinished = [];
+      records = { lived: [deployment, ...lived.filter((id) => id !== deployment)], unfinished: [] };
     }
   }
   expect(stops).toBeGreaterThan(300);
+  expect(restored).toBeGreaterThan(300);
 });

@@ -1,5 +1,6 @@
 /** Publishing to a real S3 server: under faults, stopped in the middle, large, and as a visitor sees it. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -70,6 +71,7 @@ const publish = (site: Site, deployment: string, change: Partial<SitePublication
     recent: [],
     unfinished: [],
     signal: new AbortController().signal,
+    until: () => Date.now() + 60_000,
     ...change,
   });
 
@@ -335,6 +337,17 @@ describe('faults', () => {
     expect(await s3.contents(site.slug)).toEqual(withBare({ ...one, 'page-0.html': 'three' }));
   });
 
+  test('a site that is taken away redirects nobody', async () => {
+    const site = newSite();
+    const redirects = [{ source: '/docs/*', destination: 'https://example.com/:splat', permanent: true }];
+    await bring(site, 'd1', { 'index.html': 'a' }, { redirects });
+    await publish(site, 'd1');
+    expect((await s3.visit(site.slug, '/docs/x')).status).toBe(308);
+    await store.unpublish(site, { live: 'd1', recent: [], unfinished: [] });
+    const { status, headers } = await s3.visit(site.slug, '/docs/x');
+    expect([status, headers.location]).toEqual([expect.toSatisfy((seen) => seen >= 400), undefined]);
+  });
+
   test('T12: what is not in a manifest of ours stays, whatever is published', async () => {
     const site = newSite();
     await bring(site, 'd1', { 'a.txt': 'a', 'b.txt': 'b' });
@@ -347,6 +360,80 @@ describe('faults', () => {
     expect(await s3.contents(site.slug)).toEqual({ 'a.txt': 'a', 'theirs.txt': 'theirs' });
     await store.unpublish(site, { live: 'd2', recent: ['d1'], unfinished: [] });
     expect(await s3.contents(site.slug)).toEqual({ 'theirs.txt': 'theirs' });
+  });
+});
+
+describe('the time within which a publication may write', () => {
+  const live = { order: 2, live: 'd1', recent: ['d1'] };
+
+  /** A site whose next publication makes every kind of write. */
+  async function liveSite() {
+    const site = newSite();
+    await bring(site, 'd1', { 'a.txt': 'one', 'b.txt': 'b' });
+    await publish(site, 'd1');
+    await bring(
+      site,
+      'd2',
+      { 'a.txt': 'two' },
+      { spa: true, redirects: [{ source: '/c/*', destination: '/d/:splat' }] },
+    );
+    return site;
+  }
+
+  test('is over: nothing is written', async () => {
+    const site = await liveSite();
+    s3.proxy.forget();
+    await expect(publish(site, 'd2', { ...live, until: () => Date.now() })).rejects.toThrow('is over');
+    expect(s3.proxy.asked.filter(({ method }) => method !== 'GET')).toEqual([]);
+  });
+
+  test.each([
+    ['PutObject', { 'a.txt': 'one', 'b.txt': 'b' }, 403],
+    ['CopyObject', { 'a.txt': 'one', 'b.txt': 'b' }, 403],
+    ['PutBucketWebsite', { 'a.txt': 'two', 'b.txt': 'b', c: '-> /d/' }, 403],
+    ['DeleteObjects', { 'a.txt': 'two', 'b.txt': 'b', c: '-> /d/' }, 307],
+  ])('S3 itself refuses a write that was on its way too long: %s', async (held, contents, status) => {
+    const site = await liveSite();
+    const until = Date.now() + 2_500;
+    s3.proxy.before = async ({ operation }) => {
+      if (operation === held) await wait(until + 1_100 - Date.now());
+    };
+    await expect(publish(site, 'd2', { ...live, until: () => until })).rejects.toThrow();
+    s3.proxy.before = () => {};
+    expect(await s3.contents(site.slug)).toEqual(contents);
+    expect((await s3.visit(site.slug, '/c/x')).status).toBe(status);
+    await publish(site, 'd2', live);
+    expect(await s3.contents(site.slug)).toEqual({ 'a.txt': 'two', c: '-> /d/' });
+    expect((await s3.visit(site.slug, '/c/x')).status).toBe(307);
+  });
+
+  test('a process that stood still and goes on later changes nothing', async () => {
+    const site = newSite();
+    await bring(site, 'd1', manyFiles(400));
+    const until = Date.now() + 3_000;
+    let copies = 0;
+    s3.proxy.before = ({ operation }) => {
+      if (operation !== 'CopyObject' || ++copies !== 100) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, until + 1_100 - Date.now());
+    };
+    await expect(publish(site, 'd1', { until: () => until })).rejects.toThrow();
+    s3.proxy.before = () => {};
+    // What S3 had taken before, and at most what it was doing when all stood still.
+    expect(copies).toBeLessThan(400);
+    const there = Object.keys(await s3.contents(site.slug)).length;
+    expect(there).toBeLessThanOrEqual(100);
+  });
+
+  test('goes on while it is extended', async () => {
+    const site = newSite();
+    await bring(site, 'd1', manyFiles(100));
+    let late = 0;
+    s3.proxy.before = async ({ operation }) => {
+      if (operation === 'CopyObject' && late++ === 0) await wait(3_200);
+    };
+    await publish(site, 'd1', { until: () => Date.now() + 3_000 });
+    expect(late).toBe(111);
+    expect(Object.keys(await s3.contents(site.slug))).toHaveLength(110);
   });
 });
 

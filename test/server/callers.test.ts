@@ -41,7 +41,7 @@ const callers: Record<string, { token: () => string | undefined; opens: (princip
     'a made-up token': { token: () => 'sph_made_up', opens: (principal) => principal === 'nobody' },
     'the account': {
       token: () => plane.token,
-      opens: (principal) => ['nobody', 'account', 'admin'].includes(principal),
+      opens: (principal) => ['nobody', 'account', 'admin', 'holder'].includes(principal),
     },
     'the builder of this attempt': {
       token: () => own.token,

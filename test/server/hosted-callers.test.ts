@@ -151,7 +151,11 @@ function finds(caller: Caller, access: Access, which: Objects): boolean {
 const names = (Object.keys(routes) as RouteName[]).filter((name) => name !== 'stopPlane');
 const fill = { digest: 'a'.repeat(64), blob: 'b'.repeat(64), name: 'none', attempt: 1 };
 /** Bodies that are right, so that what is looked at is whose object it is. */
-const bodies: Partial<Record<RouteName, unknown>> = { rollback: {}, promote: { target: 'none' } };
+const bodies: Partial<Record<RouteName, unknown>> = {
+  rollback: {},
+  promote: { target: 'none' },
+  redeploy: { noCache: false },
+};
 const sets: Objects[] = ['own', 'sibling', 'theirs', 'none'];
 let asked = 0;
 
@@ -184,8 +188,9 @@ describe.each(Object.keys(callers))('%s', (name) => {
       }
       expect([401, 403], `${seen}`).not.toContain(answer.status);
       if (!found) expect(seen).toEqual([route, which, 404]);
+      // Nothing has been live there yet, so that no rollback can be planned.
       else if (row.method === 'get' && 'about' in row && which === 'own')
-        expect(seen).toEqual([route, which, 200]);
+        expect(seen).toEqual([route, which, route === 'planRollback' ? 409 : 200]);
     }
   });
 

@@ -37,10 +37,11 @@ beforeAll(async () => {
   });
   await migrate(empty);
   await empty.destroy();
-  const many = { deployments: 100_000, projects: 1_000, accounts: 500, queued: 2_000, building: 200 };
+  const many = { deployments: 100_000, projects: 1_000, accounts: 500, queued: 300, building: 200 };
   await insertManyRows(url, many);
 
   const pool = new pg.Pool({ connectionString: url, max: 10 });
+  pool.on('error', () => {});
   pool.on('connect', (client) => {
     client.on('notice', ({ message = '' }) => {
       const json = message.indexOf('{');
@@ -54,7 +55,7 @@ beforeAll(async () => {
     .set({ lease_expires_at: new Date(0) })
     .where('id', 'in', ['dpl_98000', 'dpl_97999'])
     .execute();
-  replicas = await startReplicas(database, { maxBuilds: 250, maxBuildsPerAccount: 5 });
+  replicas = await startReplicas(database, { maxBuilds: 3_000, maxBuildsPerAccount: 50 });
 }, 120_000);
 afterAll(async () => {
   await replicas?.stop();
@@ -86,11 +87,18 @@ test('100,000 deployments of 1,000 projects: nothing reads all of a table that g
   await get(`/v1/deployments?before=${first.next}`);
   const ofProject = (await get<DeploymentList>(`/v1/deployments?project=${project}`)).body;
   await get(`/v1/deployments?project=${project}&before=${ofProject.next}`);
+  for (const filter of ['status=error', 'status=ready,error', 'branch=main', 'branch=none&status=queued']) {
+    await get(`/v1/deployments?project=${project}&${filter}`);
+    await get(`/v1/deployments?project=${project}&${filter}&before=${ofProject.next}`);
+  }
   await get('/v1/projects');
+  await get('/v1/projects?limit=5&after=p');
+  await get('/v1/whoami');
   await get(`/v1/projects/${project}`);
   const ready = ofProject.deployments.filter((deployment) => deployment.status === 'ready');
   await get(`/v1/deployments/${ready[0]?.id}`);
   // Its files are nowhere: what is looked at here are the queries before that.
+  await get(`/v1/projects/${project}/rollback`);
   await replicas.call(0, token, 'POST', `/v1/projects/${project}/rollback`, {});
 
   // From the request to the end, with a key, superseding the one before; then one that is cancelled.
@@ -111,6 +119,18 @@ test('100,000 deployments of 1,000 projects: nothing reads all of a table that g
   expect(await logs.text()).toContain('Published');
   const other = await replicas.create(0, token, { project: 'cancelled' });
   await replicas.call<Deployment>(0, token, 'POST', `/v1/deployments/${other.deployment.id}/cancel`);
+  // A preview, promoted and removed.
+  const beside = await replicas.create(0, token, { project: 'fresh', target: 'next' });
+  await replicas.runner.whenStarted(beside.deployment.id);
+  const playing = replicas.builder(0, beside.deployment.id);
+  await playing.register();
+  await playing.finish({ 'index.html': 'beside' });
+  const status = async () => (await replicas.deployment(0, token, beside.deployment.id)).status;
+  await expect.poll(status, { timeout: 10_000 }).toBe('ready');
+  const promoted = await replicas.call(0, token, 'POST', '/v1/projects/fresh/promote', { target: 'next' });
+  expect(promoted.status).toBe(200);
+  await get('/v1/projects/fresh/targets');
+  expect((await replicas.call(0, token, 'DELETE', '/v1/projects/fresh/targets/next')).status).toBe(200);
   await replicas.call(0, token, 'DELETE', '/v1/projects/fresh');
 
   const queries = explained.map((one) => one['Query Text']).join('\n');
@@ -120,6 +140,7 @@ test('100,000 deployments of 1,000 projects: nothing reads all of a table that g
     'stop_requested_at',
     'skip locked',
     'cross join lateral',
+    'expires_at',
     'publications',
   ])
     expect(queries).toContain(part);

@@ -18,6 +18,7 @@ import type { Database } from '../../server/database/database.ts';
 import { duties } from '../../server/duties.ts';
 import type { Issuer } from '../../server/id-tokens.ts';
 import { createKeys } from '../../server/keys.ts';
+import type { SiteStore } from '../../server/ports.ts';
 import { openReplica } from '../../server/replica.ts';
 import { createToken, ensureAdminToken } from '../../server/tokens.ts';
 import { createPaperRunner, playBuilder, request } from './plane.ts';
@@ -32,6 +33,8 @@ export type ReplicasOptions = {
   issuers?: Issuer[];
   /** Default: a replica's own address. */
   publicUrl?: string;
+  /** What the replicas use in place of the store on disk. */
+  sites?: (store: SiteStore) => SiteStore;
 };
 
 /** A port that nothing listens on. */
@@ -49,7 +52,8 @@ export async function startReplicas(database: Database, options: ReplicasOptions
   const directory = await mkdtemp(join(tmpdir(), 'sphere-replicas-'));
   const runner = createPaperRunner({ startsOnce: true });
   const logs = createDiskLogStore(join(directory, 'logs'), { maxBytes: 10_000_000 });
-  const sites = createDiskSiteStore(join(directory, 'sites'));
+  const { sites: wrap = (store) => store } = options;
+  const sites = wrap(createDiskSiteStore(join(directory, 'sites')));
   const keys = createKeys(Buffer.alloc(32, 7));
   const clock = { database, now: Date.now };
   await ensureAdminToken(clock, 'admin-'.repeat(6));

@@ -9,6 +9,7 @@ import {
 import type { ArtifactStore } from '../../ports.ts';
 import { type ArtifactBuckets, createArtifactBuckets } from './artifact-bucket.ts';
 import { createS3, type S3 } from './client.ts';
+import { type Fence, fenced } from './fence.ts';
 import type { S3Options } from './options.ts';
 import { nameOf } from './retry.ts';
 
@@ -98,21 +99,20 @@ export async function* listPages(
 export async function removeKeys(
   s3: S3,
   what: { region: string; bucket: string; keys: readonly string[] },
-  signal?: AbortSignal,
+  fence?: Fence,
 ): Promise<void> {
   for (let start = 0; start < what.keys.length; start += deletePage) {
     let left = what.keys.slice(start, start + deletePage);
     await s3.call(
       what.region,
       async (client, options) => {
-        const { Errors = [] } = await client.send(
-          new DeleteObjectsCommand({
-            Bucket: what.bucket,
-            Delete: { Objects: left.map((Key) => ({ Key })), Quiet: true },
-            ...s3.owner,
-          }),
-          options,
-        );
+        const command = new DeleteObjectsCommand({
+          Bucket: what.bucket,
+          Delete: { Objects: left.map((Key) => ({ Key })), Quiet: true },
+          ...s3.owner,
+        });
+        const sent = fence ? fenced(s3, what.region, command, fence) : command;
+        const { Errors = [] } = await client.send(sent, options);
         const failed = Errors.filter(({ Code }) => Code !== 'NoSuchKey');
         const first = failed[0];
         if (!first) return;
@@ -120,7 +120,7 @@ export async function removeKeys(
         const message = `${failed.length} of the keys to delete were refused, ${first.Key} with ${first.Code}: ${first.Message}`;
         throw Object.assign(new Error(message), { name: first.Code });
       },
-      signal,
+      fence?.signal,
     );
   }
 }

@@ -13,33 +13,41 @@ const listings = 16;
 
 export type BlobQuestion = { region: string; bucket: string; prefix: string };
 
+/** Whether a blob of that age is about to be freed. */
+export type IsLeaving = (blob: string, modifiedAt: Date) => boolean;
+
+type Found = { bytes: number; modifiedAt: Date };
+
 /**
- * Those of `blobs` (to their size) that are not there whole. `leaving` are about to be freed and count as missing: sent
- * again, they are new and stay.
+ * Those of `blobs` (to their size) that are not there whole. What is about to be freed counts as missing: sent again, it
+ * is new and stays.
  */
 export async function findMissing(
   s3: S3,
   at: BlobQuestion,
   blobs: ReadonlyMap<string, number>,
-  leaving: Promise<ReadonlySet<string>>,
+  leaving: Promise<IsLeaving>,
 ): Promise<string[]> {
-  const [there, gone] = await Promise.all([sizesOf(s3, at, blobs), leaving]);
-  return [...blobs].flatMap(([blob, bytes]) => (there.get(blob) === bytes && !gone.has(blob) ? [] : [blob]));
+  const [there, isLeaving] = await Promise.all([findEach(s3, at, blobs), leaving]);
+  return [...blobs.keys()].filter((blob) => {
+    const found = there.get(blob);
+    return !found || found.bytes !== blobs.get(blob) || isLeaving(blob, found.modifiedAt);
+  });
 }
 
-/** The sizes of those of `blobs` that are there (and perhaps of others). */
-async function sizesOf(
+/** Those of `blobs` that are there (and perhaps others). */
+async function findEach(
   s3: S3,
   at: BlobQuestion,
   blobs: ReadonlyMap<string, number>,
-): Promise<Map<string, number>> {
+): Promise<Map<string, Found>> {
   const names = [...blobs.keys()];
   if (names.length <= 1) return askEach(s3, at, names);
-  const found = new Map<string, number>();
+  const found = new Map<string, Found>();
   await Promise.all(
     blobRanges(names.length).map(async (range) => {
       const inside = names.filter((blob) => isInside(range, blob));
-      for (const [blob, bytes] of await sizesInRange(s3, at, range, inside)) found.set(blob, bytes);
+      for (const [blob, one] of await findInRange(s3, at, range, inside)) found.set(blob, one);
     }),
   );
   return found;
@@ -63,20 +71,20 @@ export function blobRanges(count: number): BlobRange[] {
 }
 
 /** Lists one page. What follows it is listed too, or asked for one by one, whichever is fewer requests. */
-async function sizesInRange(
+async function findInRange(
   s3: S3,
   at: BlobQuestion,
   range: BlobRange,
   wanted: readonly string[],
-): Promise<Map<string, number>> {
-  const found = new Map<string, number>();
+): Promise<Map<string, Found>> {
+  const found = new Map<string, Found>();
   for await (const { objects, more } of listPages(s3, { ...at, after: at.prefix + range.after })) {
-    for (const { key, bytes } of objects) found.set(key.slice(at.prefix.length), bytes);
+    for (const { key, ...one } of objects) found.set(key.slice(at.prefix.length), one);
     const last = objects.at(-1)?.key.slice(at.prefix.length) ?? range.after;
     if (!more || (range.to !== '' && last >= range.to)) break;
     const left = wanted.filter((blob) => blob > last);
     if (left.length >= pagesAfter(range, last, found.size)) continue;
-    for (const [blob, bytes] of await askEach(s3, at, left)) found.set(blob, bytes);
+    for (const [blob, one] of await askEach(s3, at, left)) found.set(blob, one);
     break;
   }
   return found;
@@ -105,17 +113,17 @@ function nameAt(place: number): string {
     .padStart(12, '0');
 }
 
-async function askEach(s3: S3, at: BlobQuestion, blobs: readonly string[]): Promise<Map<string, number>> {
-  const found = new Map<string, number>();
+async function askEach(s3: S3, at: BlobQuestion, blobs: readonly string[]): Promise<Map<string, Found>> {
+  const found = new Map<string, Found>();
   await forEachBounded(blobs, concurrency, async (blob) => {
     try {
-      const { ContentLength = 0 } = await s3.call(at.region, (client, options) =>
+      const { ContentLength = 0, LastModified } = await s3.call(at.region, (client, options) =>
         client.send(
           new HeadObjectCommand({ Bucket: at.bucket, Key: at.prefix + blob, ...s3.owner }),
           options,
         ),
       );
-      found.set(blob, ContentLength);
+      found.set(blob, { bytes: ContentLength, modifiedAt: LastModified ?? new Date(0) });
     } catch (error) {
       if (statusOf(error) !== 404) throw error;
     }

@@ -5,15 +5,18 @@
 import { Agent, request } from 'undici';
 import { artifactKeys } from './artifact-bucket.ts';
 import { concurrency, type S3 } from './client.ts';
+import type { Fence } from './fence.ts';
 import { createSign } from './signing.ts';
 import type { SiteObject } from './site-objects.ts';
 
+/** A refusal so near to the end of a signature, in milliseconds, may come from clocks that differ a little. */
+const nearEndMs = 2_000;
 /** Without an answer for this long, a try has failed. */
 const silenceMs = 60_000;
 
 export type ObjectWriter = {
   /** Writes one object. Throws `NoSuchKey` when the blob that it is made of is not there. */
-  write(what: ObjectPlace & { key: string; object: SiteObject }, signal: AbortSignal): Promise<void>;
+  write(what: ObjectPlace & { key: string; object: SiteObject }, fence: Fence): Promise<void>;
 };
 
 export type ObjectPlace = { region: string; project: string; bucket: string; artifactBucket: string };
@@ -27,15 +30,19 @@ export function createObjectWriter(s3: S3): ObjectWriter {
     bodyTimeout: silenceMs,
   });
   return {
-    async write({ key, object, ...place }, signal) {
+    async write({ key, object, ...place }, { signal, until }) {
       const { region, bucket } = place;
       const headers = writeHeaders(s3, place, object);
       await s3.call(
         region,
         async () => {
-          const url = await sign({ method: 'PUT', region, bucket, key, headers, validSeconds: 300 });
+          const end = until();
+          const url = await sign({ method: 'PUT', region, bucket, key, headers, until: end });
           const answer = await request(url, { method: 'PUT', dispatcher: agent, signal, headers });
-          throwRefusal(answer.statusCode, await answer.body.text());
+          const text = await answer.body.text();
+          // The signature may have ended on the way, and the lease gone on.
+          const late = answer.statusCode === 403 && Date.now() > end - nearEndMs;
+          throwRefusal(answer.statusCode, text, late ? 'RequestTimeout' : undefined);
         },
         signal,
       );
@@ -66,13 +73,13 @@ export function writeHeaders(
   };
 }
 
-/** A copy may be answered with 200 and fail afterwards: then the body is an error. */
-function throwRefusal(status: number, text: string): void {
+/** A copy may be answered with 200 and fail afterwards: then the body is an error. `name`: not by what S3 calls it. */
+function throwRefusal(status: number, text: string, name?: string): void {
   const code = /<Error>[\s\S]*?<Code>([^<]+)<\/Code>/.exec(text)?.[1];
   if (status === 200 && code === undefined) return;
   const message = /<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? '';
   throw Object.assign(new Error(`S3 answered ${status} ${code ?? ''} ${message}`.trim()), {
-    name: code ?? 'UnknownError',
+    name: name ?? code ?? 'UnknownError',
     // As the SDK's own errors have it. One that came after a 200 is a failure of S3.
     $metadata: { httpStatusCode: status === 200 ? 500 : status },
   });

@@ -15,10 +15,11 @@ import {
 
 /** What may lie in the bucket. */
 export type SiteHistory = {
+  /** Null when nothing is, and when it is not certain. */
   live: Manifest | null;
   /** Manifests that were live lately, newest first. */
   recent: readonly Manifest[];
-  /** Manifests whose publication began and did not finish since. */
+  /** Manifests whose publication began and did not finish since. When one is lost, `live` is null. */
   unfinished: readonly Manifest[];
   /**
    * Manifests whose fingerprinted files the last finished publication left beside its own, newest first. `certain`:
@@ -66,6 +67,11 @@ export function planSitePublication(history: SiteHistory, manifest: Manifest): S
     website: sameWebsite ? null : content.website,
     removals: keysOfHistory(history).filter((key) => !wanted.has(key)),
   };
+}
+
+/** Whether the bucket is as it should be already. */
+export function changesNothing({ writes, website, removals }: SitePublicationPlan): boolean {
+  return website === null && removals.length === 0 && writes.every((stage) => stage.writes.length === 0);
 }
 
 /** Every key that a publication of ours may have written. */

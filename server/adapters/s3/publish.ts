@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import {
   PutBucketWebsiteCommand,
+  PutObjectCommand,
   type Redirect,
   type RoutingRule as S3RoutingRule,
   type WebsiteConfiguration,
@@ -13,10 +14,12 @@ import type { ArtifactStore, Site, SitePublication } from '../../ports.ts';
 import { artifactKeys } from './artifact-bucket.ts';
 import { removeKeys } from './artifacts.ts';
 import { concurrency, type S3 } from './client.ts';
-import { type Footprint, readFootprint, writeFootprint } from './footprint.ts';
+import { type Fence, fenced } from './fence.ts';
+import { type Footprint, footprintOfBeginning, readFootprint } from './footprint.ts';
 import type { Manifests } from './manifests.ts';
 import type { ObjectWriter } from './object-writer.ts';
 import {
+  changesNothing,
   planSitePublication,
   type SiteHistory,
   type SitePublicationPlan,
@@ -35,9 +38,9 @@ export type Places = {
   writer: ObjectWriter;
 };
 
-/** Makes the bucket serve `publication.deployment`. Stops at once and throws when the signal is aborted. */
+/** Makes the bucket serve `publication.deployment`. Stops at once and throws when it may write no more. */
 export async function publishSite(s3: S3, places: Places, publication: SitePublication): Promise<void> {
-  const { site, deployment, signal } = publication;
+  const { site, deployment } = publication;
   const { project, region } = site;
   const footprintKey = artifactKeys.footprint(project, places.bucket);
   const [manifest, before] = await Promise.all([
@@ -46,13 +49,33 @@ export async function publishSite(s3: S3, places: Places, publication: SitePubli
   ]);
   const history = await readHistory(s3, places, site, { ...publication, footprint: before });
   const plan = planSitePublication(history, manifest);
-  await carryOut(s3, places, site, plan, signal);
+  const keep = (footprint: Footprint, last: Footprint | null) =>
+    JSON.stringify(footprint) === JSON.stringify(last)
+      ? Promise.resolve()
+      : writeFootprint(s3, places, { region, key: footprintKey, footprint }, publication);
 
-  signal.throwIfAborted();
+  const beginning = changesNothing(plan) ? before : footprintOfBeginning(before, deployment);
+  if (beginning) await keep(beginning, before);
+  await carryOut(s3, places, site, plan, publication);
   const left = lately(publication).filter((id) => id !== deployment);
-  if (JSON.stringify(before) !== JSON.stringify({ deployment, left })) {
-    await writeFootprint(places.artifacts, footprintKey, { deployment, left });
-  }
+  await keep({ deployment, left, begun: [] }, beginning);
+}
+
+async function writeFootprint(
+  s3: S3,
+  { artifactBucket }: Places,
+  what: { region: string; key: string; footprint: Footprint },
+  fence: Fence,
+): Promise<void> {
+  const Body = Buffer.from(JSON.stringify(what.footprint));
+  await s3.call(
+    what.region,
+    (client, options) => {
+      const put = new PutObjectCommand({ Bucket: artifactBucket, Key: what.key, Body, ...s3.owner });
+      return client.send(fenced(s3, what.region, put, fence), options);
+    },
+    fence.signal,
+  );
 }
 
 /** What was live until now, and what was before, newest first. */
@@ -60,7 +83,11 @@ function lately({ live, recent }: Pick<SitePublication, 'live' | 'recent'>): str
   return [...new Set([...(live === null ? [] : [live]), ...recent])];
 }
 
-/** The manifests of all that may lie in the bucket. Of one that is lost it is said that its files stay. */
+/**
+ * The manifests of all that may lie in the bucket. Of one that is lost it is said that its files stay. What is live counts
+ * as such only where the bucket's own footprint agrees, and no publication that cannot be read any more has begun since:
+ * else every key is unknown, and what is called live is one of those that were so lately.
+ */
 export async function readHistory(
   s3: S3,
   places: Places,
@@ -76,10 +103,11 @@ export async function readHistory(
   };
   const findAll = (deployments: readonly string[]) => Promise.all(deployments.map(find));
   const { footprint } = was;
+  const begun = [...new Set([...was.unfinished, ...(footprint?.begun ?? [])])];
   const [live, recent, unfinished, left, last] = await Promise.all([
     find(was.live),
     findAll(was.recent),
-    findAll(was.unfinished),
+    findAll(begun),
     findAll(footprint?.left ?? []),
     find(footprint?.deployment ?? null),
   ]);
@@ -89,10 +117,11 @@ export async function readHistory(
     );
   }
   const there = (manifests: readonly (Manifest | null)[]) => manifests.flatMap((manifest) => manifest ?? []);
-  const certain = footprint !== null && footprint.deployment === was.live && !left.includes(null);
+  const known = footprint !== null && footprint.deployment === was.live && !unfinished.includes(null);
+  const certain = known && !left.includes(null);
   return {
-    live,
-    recent: there(recent),
+    live: known ? live : null,
+    recent: there(known ? recent : [live, ...recent]),
     unfinished: there(unfinished),
     left: { manifests: there(certain ? left : [last, ...left]), certain },
   };
@@ -104,16 +133,17 @@ async function carryOut(
   places: Places,
   site: Site,
   plan: SitePublicationPlan,
-  signal: AbortSignal,
+  fence: Fence,
 ): Promise<void> {
   const stop = new AbortController();
-  const either = AbortSignal.any([signal, stop.signal]);
+  const signal = AbortSignal.any([fence.signal, stop.signal]);
   // Every request listens to it, and more than ten listeners look like a leak to Node.
-  setMaxListeners(0, either);
+  setMaxListeners(0, signal);
+  const until = () => fence.until();
   for (const { writes } of plan.writes) {
     await forEachBounded(writes, concurrency, async (write) => {
       try {
-        await writeObject(places.writer, places, site, write, either);
+        await writeObject(places.writer, places, site, write, { signal, until });
       } catch (error) {
         stop.abort(error);
         throw error;
@@ -121,22 +151,30 @@ async function carryOut(
     });
   }
   const { website } = plan;
-  if (website !== null) {
-    await s3.call(
-      site.region,
-      (client, options) =>
-        client.send(
-          new PutBucketWebsiteCommand({
-            Bucket: places.bucket,
-            WebsiteConfiguration: websiteConfiguration(website),
-            ...s3.owner,
-          }),
-          options,
-        ),
-      signal,
-    );
-  }
-  await removeKeys(s3, { region: site.region, bucket: places.bucket, keys: plan.removals }, signal);
+  if (website !== null) await putWebsite(s3, places, site, website, fence);
+  await removeKeys(s3, { region: site.region, bucket: places.bucket, keys: plan.removals }, fence);
+}
+
+/** Puts the settings of the bucket as a website. */
+export async function putWebsite(
+  s3: S3,
+  { bucket }: Pick<Places, 'bucket'>,
+  { region }: Pick<Site, 'region'>,
+  website: Website,
+  fence?: Fence,
+): Promise<void> {
+  await s3.call(
+    region,
+    (client, options) => {
+      const put = new PutBucketWebsiteCommand({
+        Bucket: bucket,
+        WebsiteConfiguration: websiteConfiguration(website),
+        ...s3.owner,
+      });
+      return client.send(fence ? fenced(s3, region, put, fence) : put, options);
+    },
+    fence?.signal,
+  );
 }
 
 async function writeObject(
@@ -144,11 +182,11 @@ async function writeObject(
   places: Places,
   { project, region }: Site,
   { key, object }: Write,
-  signal: AbortSignal,
+  fence: Fence,
 ): Promise<void> {
   const { bucket, artifactBucket } = places;
   try {
-    await writer.write({ project, region, bucket, artifactBucket, key, object }, signal);
+    await writer.write({ project, region, bucket, artifactBucket, key, object }, fence);
   } catch (error) {
     if (nameOf(error) !== 'NoSuchKey') throw error;
     throw new SphereError('PUBLISH_FAILED', `The content of ${key} is not there any more.`, {

@@ -11,9 +11,13 @@ export type RequestToSign = {
   key: string;
   /** Are part of the signature: the request is refused without them, or with other values. */
   headers?: Record<string, string>;
-  /** How long the URL is good. */
-  validSeconds: number;
-};
+} & Validity;
+
+/** How long a signature is good, or until when at most, in milliseconds since 1970 by this machine's clock. */
+export type Validity = { validSeconds: number } | { until: number };
+
+/** So long at most is a signature good that has to end at some time. */
+const mostSeconds = 300;
 
 /** The URL that carries the signature of a request. */
 export type Sign = (request: RequestToSign) => Promise<string>;
@@ -22,14 +26,11 @@ export type Sign = (request: RequestToSign) => Promise<string>;
 export function createSign(s3: S3): Sign {
   const signers = new Map<string, S3RequestPresigner>();
   const signerOf = (region: string): S3RequestPresigner => {
-    const { credentials } = s3.client(region).config;
-    const made =
-      signers.get(region) ??
-      new S3RequestPresigner({ region: signingRegion(s3.options, region), credentials, sha256: NodeSha256 });
+    const made = signers.get(region) ?? signerFor(s3, region);
     signers.set(region, made);
     return made;
   };
-  return async ({ method, region, bucket, key, headers = {}, validSeconds }) => {
+  return async ({ method, region, bucket, key, headers = {}, ...validity }) => {
     const { origin, host, hostname, port, protocol, path } = placeOf(s3, region, bucket, key);
     const names = new Set(['host', ...Object.keys(headers)]);
     const { query = {} } = await signerOf(region).presign(
@@ -43,12 +44,7 @@ export function createSign(s3: S3): Sign {
         headers: { host, ...headers },
       },
       // Else they would move into the query, where S3 reads no checksum and no type.
-      {
-        expiresIn: validSeconds,
-        signingDate: now(s3, region),
-        signableHeaders: names,
-        unhoistableHeaders: names,
-      },
+      { ...lifetimeOf(s3, region, validity), signableHeaders: names, unhoistableHeaders: names },
     );
     const pairs = Object.entries(query).map(
       ([name, value]) => `${name}=${encodeURIComponent(String(value))}`,
@@ -57,9 +53,33 @@ export function createSign(s3: S3): Sign {
   };
 }
 
-/** By S3's clock, as far as its answers to the client told. */
-function now(s3: S3, region: string): Date {
-  return new Date(Date.now() + (s3.client(region).config.systemClockOffset ?? 0));
+/** Makes signatures with the credentials of the client. */
+export function signerFor(s3: S3, region: string): S3RequestPresigner {
+  const { credentials } = s3.client(region).config;
+  return new S3RequestPresigner({
+    region: signingRegion(s3.options, region),
+    credentials,
+    sha256: NodeSha256,
+  });
+}
+
+/**
+ * When a signature begins and for how many seconds it is good, by S3's clock as far as its answers to the client told
+ * (the SDK corrects what is more than five minutes). Throws when the time until which it may be good is over.
+ */
+export function lifetimeOf(
+  s3: S3,
+  region: string,
+  validity: Validity,
+): { signingDate: Date; expiresIn: number } {
+  const ahead = s3.client(region).config.systemClockOffset ?? 0;
+  const signingDate = new Date(Date.now() + ahead);
+  if ('validSeconds' in validity) return { signingDate, expiresIn: validity.validSeconds };
+  // A signature has its date in whole seconds, and its end counts from there.
+  const [from, to] = [signingDate.getTime(), validity.until + ahead].map((ms) => Math.floor(ms / 1000));
+  const expiresIn = Math.min((to as number) - (from as number), mostSeconds);
+  if (expiresIn < 1) throw new Error('the time within which this publication may write is over');
+  return { signingDate, expiresIn };
 }
 
 /** Where S3's API has an object: below the bucket's own host, or below its path. */

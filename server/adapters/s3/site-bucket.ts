@@ -3,17 +3,14 @@
  *
  * Whose a bucket is, its tags say, which AWS puts on at creation. A store that takes them only afterwards can be cut
  * off in between: so before CreateBucket a note is left in the artifact bucket that says "this name was free, I am
- * creating it". A bucket without tags is adopted only with that note and while it is empty. The note goes when all is
- * in place, so that two small requests tell a finished bucket.
+ * creating it". There, and nowhere else, a bucket without tags is adopted with that note and while it is empty. The note
+ * goes when all is in place, so that two small requests tell a finished bucket.
+ *
+ * What a website serves and how is a publication's to say, first and last: the bucket is one when the first has ended.
  */
 
 import { setTimeout as wait } from 'node:timers/promises';
-import {
-  DeleteBucketCommand,
-  PutBucketPolicyCommand,
-  PutBucketWebsiteCommand,
-  PutPublicAccessBlockCommand,
-} from '@aws-sdk/client-s3';
+import { DeleteBucketCommand, PutBucketPolicyCommand, PutPublicAccessBlockCommand } from '@aws-sdk/client-s3';
 import { SphereError } from '../../../contract/errors.ts';
 import { LIVE } from '../../../contract/words.ts';
 import type { Site } from '../../ports.ts';
@@ -106,13 +103,20 @@ async function prepareBucket(s3: S3, artifacts: ArtifactBuckets, site: Site, buc
   const notes = artifactStore(s3, artifacts, region);
   const note = artifactKeys.intent(site.project, bucket);
   const tags = siteTags(s3.options.planeId, site);
+  let created = false;
 
   for (let look = 0; look < looks; look++) {
     const [found, intent] = await Promise.all([lookAtBucket(s3, region, bucket), notes.get(note)]);
     if (found.kind === 'closed') throw inUse(bucket, found.why);
     if (found.kind === 'open') {
       if (!hasTags(found.tags, tags)) {
-        const explained = intent !== null && Object.keys(found.tags).length === 0;
+        const untagged = Object.keys(found.tags).length === 0;
+        // The tags that came with our own creation may not be seen yet.
+        if (created && untagged && tagsAtCreation(s3.options) && look < looks - 1) {
+          await wait((s3.options.backoffMs ?? 100) * 2 ** look);
+          continue;
+        }
+        const explained = intent !== null && untagged && !tagsAtCreation(s3.options);
         if (!explained || !(await isEmpty(s3, region, bucket))) {
           throw inUse(bucket, 'it was not made for this project');
         }
@@ -131,11 +135,16 @@ async function prepareBucket(s3: S3, artifacts: ArtifactBuckets, site: Site, buc
     if (look > 0) await wait((s3.options.backoffMs ?? 100) * 2 ** look);
     const text = JSON.stringify({ bucket, target: site.target, at: new Date().toISOString() });
     if (intent === null) await notes.put(note, Buffer.from(text));
-    const outcome = await createBucket(s3, { bucket, region, tags });
+    const outcome = await createBucket(s3, { bucket, region, tags }).catch(async (error: unknown) => {
+      // Nothing was created: the note must not explain what somebody else creates under this name.
+      if (isRefused(error)) await notes.remove([note]);
+      throw error;
+    });
     if (outcome === 'foreign') {
       await notes.remove([note]);
       throw inUse(bucket, 'it belongs to another AWS account');
     }
+    created = outcome === 'created';
     // `own` is another replica that was a moment earlier, whose tags are there, or come at once where the store takes
     // them only afterwards. Else it is somebody of this account, and the note must not explain what is not ours.
     if (outcome === 'own' && tagsAtCreation(s3.options)) {
@@ -149,6 +158,12 @@ async function prepareBucket(s3: S3, artifacts: ArtifactBuckets, site: Site, buc
   throw new SphereError('INFRASTRUCTURE', `The bucket ${bucket} comes and goes.`, {
     hint: 'Try again in a minute.',
   });
+}
+
+/** Whether S3, or our own check before it, said no: other failures may have come after the creation. */
+function isRefused(error: unknown): boolean {
+  const seen = error instanceof SphereError ? error.cause : error;
+  return seen === undefined || ['AccessDenied', 'TooManyBuckets'].includes(nameOf(seen));
 }
 
 /** The tags of a site's bucket. */
@@ -178,7 +193,7 @@ export function publicReadPolicy(bucket: string, partition: string): string {
   });
 }
 
-/** In the order that AWS needs (T1): public policies allowed, then the policy, then the website. */
+/** In the order that AWS needs (T1): public policies allowed, then the policy; the website comes with a publication. */
 async function openToReaders(s3: S3, region: string, bucket: string): Promise<void> {
   const { compatible } = s3.options;
   const Bucket = bucket;
@@ -194,11 +209,6 @@ async function openToReaders(s3: S3, region: string, bucket: string): Promise<vo
   });
   const Policy = publicReadPolicy(bucket, compatible ? 'aws' : regionFacts(region).partition);
   const policy = new PutBucketPolicyCommand({ Bucket, Policy, ...s3.owner });
-  const website = new PutBucketWebsiteCommand({
-    Bucket,
-    WebsiteConfiguration: { IndexDocument: { Suffix: 'index.html' } },
-    ...s3.owner,
-  });
   await settled(s3, ['NoSuchBucket'], () =>
     s3.call(region, (client, options) => client.send(block, options)),
   );
@@ -208,9 +218,6 @@ async function openToReaders(s3: S3, region: string, bucket: string): Promise<vo
   } catch (error) {
     throw nameOf(error) === 'AccessDenied' ? blockedForAll(bucket, s3.options.accountId, error) : error;
   }
-  await settled(s3, ['NoSuchBucket'], () =>
-    s3.call(region, (client, options) => client.send(website, options)),
-  );
 }
 
 /**

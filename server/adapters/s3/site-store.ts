@@ -15,7 +15,7 @@ import { createManifests } from './manifests.ts';
 import { createObjectWriter } from './object-writer.ts';
 import type { S3Options } from './options.ts';
 import { keysOfHistory } from './publication-plan.ts';
-import { type Places, publishSite, readHistory } from './publish.ts';
+import { type Places, publishSite, putWebsite, readHistory } from './publish.ts';
 import { regionFacts } from './region-table.ts';
 import { statusOf } from './retry.ts';
 import { shortcomingsOf } from './shortcomings.ts';
@@ -95,14 +95,16 @@ export function createS3SiteStore(options: S3Options): S3SiteStore {
       await siteBuckets.prepare(site);
       await publishSite(s3, await placesOf(site), publication);
     },
-    async unpublish(site, was) {
+    async unpublish(site, was, within) {
       if (!(await siteBuckets.isOurs(site))) return;
       const places = await placesOf(site);
       const key = artifactKeys.footprint(site.project, places.bucket);
       const footprint = await readFootprint(places.artifacts, key);
       const history = await readHistory(s3, places, site, { ...was, footprint });
       const keys = keysOfHistory(history);
-      await removeKeys(s3, { region: site.region, bucket: places.bucket, keys });
+      // Rules that redirect are in the settings, not in objects.
+      await putWebsite(s3, places, site, { errorDocument: null, rules: [] }, within);
+      await removeKeys(s3, { region: site.region, bucket: places.bucket, keys }, within);
       if (footprint) await places.artifacts.remove([key]);
       await siteBuckets.discard(site);
     },

@@ -9,15 +9,19 @@ import { forEachBounded } from '../../../files/bounded.ts';
 import type { ArtifactStore } from '../../ports.ts';
 import { type ArtifactBuckets, artifactKeys, createArtifactBuckets } from './artifact-bucket.ts';
 import { artifactStore, deletePage } from './artifacts.ts';
+import type { IsLeaving } from './blobs.ts';
 import { createS3 } from './client.ts';
-import { readFootprint } from './footprint.ts';
+import { deploymentsOf, readFootprint } from './footprint.ts';
 import type { S3Options } from './options.ts';
 
 const noteSchema = z.object({
   /** When it was written, in milliseconds. */
   at: z.number(),
+  /** The blobs were last written before this, in milliseconds: one that is younger was sent again and stays. */
+  before: z.number(),
   blobs: z.array(z.string()),
 });
+type SweepNote = z.infer<typeof noteSchema>;
 
 export type SweepRequest = {
   /** The project's id. */
@@ -59,10 +63,8 @@ async function sweepProject(artifacts: ArtifactStore, request: SweepRequest): Pr
     }))
     .filter(({ blob, modifiedAt }) => !marked.has(blob) && modifiedAt.getTime() < before);
   const due = noted !== null && noted.at <= before;
-  const leaving = new Set(due ? noted.blobs : []);
-  const ripe = useless.filter(
-    ({ blob, modifiedAt }) => leaving.has(blob) && modifiedAt.getTime() < (noted?.at ?? 0),
-  );
+  const isLeaving = leavingBy(due ? noted : null);
+  const ripe = useless.filter(({ blob, modifiedAt }) => isLeaving(blob, modifiedAt));
   const freed: typeof ripe = [];
   for (let start = 0; start < ripe.length; start += deletePage) {
     // A build that came meanwhile and sends this content again has put its manifest first.
@@ -75,17 +77,22 @@ async function sweepProject(artifacts: ArtifactStore, request: SweepRequest): Pr
   const next = useless.filter((entry) => !freed.includes(entry)).map(({ blob }) => blob);
   // A note that is not due yet stays: written anew each time, it would never be.
   if (noted === null || due)
-    await writeSweepNote(artifacts, project, { at: now, blobs: next }, noted !== null);
+    await writeSweepNote(artifacts, project, { at: now, before, blobs: next }, noted !== null);
   const freedBytes = freed.reduce((sum, { bytes }) => sum + bytes, manifests.freedBytes);
   return { freedBytes, manifests: manifests.freed, blobs: freed.length, noted: next.length };
 }
 
-/** The blobs that are about to be freed. */
-export async function leavingBlobs(artifacts: ArtifactStore, project: string): Promise<ReadonlySet<string>> {
-  return new Set((await readSweepNote(artifacts, project))?.blobs ?? []);
+/** Which blobs are about to be freed: those that were noted and have not been sent again since. */
+export async function leavingBlobs(artifacts: ArtifactStore, project: string): Promise<IsLeaving> {
+  return leavingBy(await readSweepNote(artifacts, project));
 }
 
-async function readSweepNote(artifacts: ArtifactStore, project: string) {
+function leavingBy(note: SweepNote | null): IsLeaving {
+  const blobs = new Set(note?.blobs ?? []);
+  return (blob, modifiedAt) => blobs.has(blob) && modifiedAt.getTime() < (note?.before ?? 0);
+}
+
+async function readSweepNote(artifacts: ArtifactStore, project: string): Promise<SweepNote | null> {
   const content = await artifacts.get(artifactKeys.sweep(project));
   return content === null ? null : noteSchema.parse(JSON.parse(content.toString('utf8')));
 }
@@ -93,7 +100,7 @@ async function readSweepNote(artifacts: ArtifactStore, project: string) {
 async function writeSweepNote(
   artifacts: ArtifactStore,
   project: string,
-  note: z.infer<typeof noteSchema>,
+  note: SweepNote,
   exists: boolean,
 ): Promise<void> {
   const key = artifactKeys.sweep(project);
@@ -127,7 +134,7 @@ async function footprints(artifacts: ArtifactStore, project: string): Promise<Se
   for (const { key } of await artifacts.list(artifactKeys.footprints(project))) {
     const footprint = await readFootprint(artifacts, key);
     if (!footprint) continue;
-    for (const deployment of [footprint.deployment, ...footprint.left]) deployments.add(deployment);
+    for (const deployment of deploymentsOf(footprint)) deployments.add(deployment);
   }
   return deployments;
 }

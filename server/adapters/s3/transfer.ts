@@ -11,43 +11,43 @@ const turn = 250;
 const validSeconds = 3600;
 
 /**
- * The uploads of blobs carry the SHA-256 and the length as signed headers: S3 refuses other content by itself. Sources
- * are archives whose digest is not that of their bytes; who unpacks one checks it.
+ * Uploads carry the SHA-256 and the length as signed headers: S3 refuses other content by itself. Sources are archives
+ * whose digest is not that of their bytes; who unpacks one checks that too.
  */
 export function createDirectTransfer(s3: S3, buckets: ArtifactBuckets): DirectTransfer {
   const home = s3.options.regions[0] as string;
   const check = s3.options.compatible?.contentCheck ?? 'x-amz-checksum-sha256';
   const sign = createSign(s3);
-  const source = async (method: 'GET' | 'PUT', account: string, digest: string) =>
-    sign({
-      method,
-      region: home,
-      bucket: await buckets(home),
-      key: artifactKeys.source(account, digest),
-      validSeconds,
-    });
+  const upload = async (
+    place: { region: string; bucket: string; key: string },
+    content: { sha256: string; bytes: number },
+  ): Promise<Upload> => {
+    const { sha256, bytes } = content;
+    const value = check === 'x-amz-content-sha256' ? sha256 : Buffer.from(sha256, 'hex').toString('base64');
+    const headers = { [check]: value, 'content-length': String(bytes) };
+    const url = await sign({ method: 'PUT', ...place, headers, validSeconds });
+    // The length is what every client sends by itself.
+    return { url, headers: { [check]: value } };
+  };
+  const sourcePlace = async (account: string, digest: string) => ({
+    region: home,
+    bucket: await buckets(home),
+    key: artifactKeys.source(account, digest),
+  });
 
   return {
     kind: 'direct',
-    sourceUpload: async (account, digest) => ({ url: await source('PUT', account, digest), headers: {} }),
-    sourceDownload: (account, digest) => source('GET', account, digest),
+    sourceUpload: async (account, digest, archive) => upload(await sourcePlace(account, digest), archive),
+    sourceDownload: async (account, digest) =>
+      sign({ method: 'GET', ...(await sourcePlace(account, digest)), validSeconds }),
     async blobUploads({ project, region }, blobs) {
       const bucket = await buckets(region);
       const uploads: Upload[] = [];
       for (const [n, { blob, bytes }] of blobs.entries()) {
         // Signing is all computing: others get their turn in between.
         if (n % turn === turn - 1) await nextTurn();
-        const value = check === 'x-amz-content-sha256' ? blob : Buffer.from(blob, 'hex').toString('base64');
-        const url = await sign({
-          method: 'PUT',
-          region,
-          bucket,
-          key: artifactKeys.blob(project, blob),
-          headers: { [check]: value, 'content-length': String(bytes) },
-          validSeconds,
-        });
-        // The length is what every client sends by itself.
-        uploads.push({ url, headers: { [check]: value } });
+        const place = { region, bucket, key: artifactKeys.blob(project, blob) };
+        uploads.push(await upload(place, { sha256: blob, bytes }));
       }
       return uploads;
     },

@@ -1,0 +1,138 @@
+/** What people type who come from other tools, and what it is called here. Read when a command line is wrong. */
+
+/** Commands of Vercel, Netlify, Wrangler, Firebase, Railway, Surge, Git and kubectl. */
+const commandWords: Record<string, string> = {
+  up: 'sphere deploy',
+  publish: 'sphere deploy',
+  push: 'sphere deploy',
+  ship: 'sphere deploy',
+  release: 'sphere deploy',
+  build: 'sphere deploy',
+  upload: 'sphere deploy --prebuilt DIRECTORY',
+  list: 'sphere ls',
+  projects: 'sphere ls',
+  project: 'sphere ls',
+  sites: 'sphere ls',
+  'sites:list': 'sphere ls',
+  deployments: 'sphere ls SLUG',
+  deployment: 'sphere ls SLUG',
+  history: 'sphere ls SLUG',
+  remove: 'sphere rm SLUG',
+  delete: 'sphere rm SLUG',
+  destroy: 'sphere rm SLUG',
+  teardown: 'sphere rm SLUG',
+  'sites:delete': 'sphere rm SLUG',
+  log: 'sphere logs',
+  tail: 'sphere logs -f',
+  undo: 'sphere rollback',
+  revert: 'sphere rollback',
+  restore: 'sphere rollback',
+  stop: 'sphere cancel',
+  abort: 'sphere cancel',
+  kill: 'sphere cancel',
+  retry: 'sphere redeploy',
+  rebuild: 'sphere redeploy',
+  rerun: 'sphere redeploy',
+  show: 'sphere inspect ID',
+  get: 'sphere inspect ID',
+  describe: 'sphere inspect ID',
+  watch: 'sphere inspect --wait',
+  wait: 'sphere inspect --wait',
+  signin: 'sphere login',
+  auth: 'sphere login',
+  authenticate: 'sphere login',
+  signout: 'sphere logout',
+  me: 'sphere whoami',
+  account: 'sphere whoami',
+  user: 'sphere whoami',
+  connect: 'sphere link',
+  use: 'sphere link SLUG',
+  disconnect: 'sphere unlink',
+  config: 'sphere status',
+  settings: 'sphere status',
+  info: 'sphere status',
+  check: 'sphere doctor',
+  diagnose: 'sphere doctor',
+  health: 'sphere doctor',
+  dev: 'sphere server',
+  serve: 'sphere server',
+  start: 'sphere server',
+  tokens: 'sphere token ls --account NAME',
+  clean: 'sphere prune',
+  gc: 'sphere prune',
+  autocomplete: 'sphere completion',
+  completions: 'sphere completion',
+  new: 'sphere init',
+  create: 'sphere init',
+  browse: 'sphere open',
+  version: 'sphere --version',
+};
+
+/** Flags of the same tools. The answer is a flag, or a sentence. */
+const flagWords: Record<string, string> = {
+  '--production': '--prod',
+  '--live': '--prod',
+  '--alias': '--preview',
+  '--site': '--slug',
+  '--name': '--slug',
+  '--site-name': '--slug',
+  '--project-name': '--slug',
+  '--app': '--slug',
+  '--dir':
+    'A directory is named without a flag: `sphere deploy DIR`; one that is built already: --prebuilt DIR.',
+  '-d': 'A directory is named without a flag: `sphere deploy DIR`; one that is built already: --prebuilt DIR.',
+  '--directory': 'A directory is named without a flag: `sphere deploy DIR`.',
+  '--path': 'A directory is named without a flag: `sphere deploy DIR`.',
+  '--public': '--output',
+  '--dist': '--output',
+  '--output-directory': '--output',
+  '--publish-directory': '--output',
+  '--build-command': '--build',
+  '--install-command': '--install',
+  '--root-directory': '--root',
+  '--node-version': '--node',
+  '--branch': '--ref',
+  '--tag': '--ref',
+  '--commit': '--ref',
+  '--repository': '--repo',
+  '--git': '--repo',
+  '--skip-build': '--no-build',
+  '--clear-cache': '--no-cache',
+  '--skip-cache': '--no-cache',
+  '--no-wait': '--detach',
+  '--async': '--detach',
+  '--dry': '--dry-run',
+  '--plan': '--dry-run',
+  '--confirm': '--yes',
+  '--auth': '--token',
+  '--api-key': '--token',
+  '--host': 'SPHERE_URL, or `sphere login --url URL`, names the plane.',
+  '--url': 'SPHERE_URL, or `sphere login --url URL`, names the plane.',
+  '--scope': 'A token belongs to one account; `sphere whoami` shows which.',
+  '-S': 'A token belongs to one account; `sphere whoami` shows which.',
+  '--team': 'A token belongs to one account; `sphere whoami` shows which.',
+  '--org': 'A token belongs to one account; `sphere whoami` shows which.',
+  '--format': '--json',
+  '--output-json': '--json',
+  '--verbose': '--debug',
+  '--no-input': '--non-interactive',
+  '--ci': '--non-interactive',
+  '--watch': '`sphere inspect --wait` waits for the end.',
+  '--tail': '--follow',
+};
+
+/**
+ * The sentence for `word`, which commander refused for `code` in the command `named`, or undefined. What that command
+ * does not have either is not named.
+ */
+export function wordOfOtherTools(code: string, word: string, named: string | undefined): string | undefined {
+  if (code === 'commander.unknownCommand') {
+    const here = Object.hasOwn(commandWords, word) ? commandWords[word] : undefined;
+    return here && `That is \`${here}\` here.`;
+  }
+  if (code !== 'commander.unknownOption') return undefined;
+  const flag = word.split('=')[0] as string;
+  const here = Object.hasOwn(flagWords, flag) ? flagWords[flag] : undefined;
+  if (here === undefined || !here.startsWith('--') || here.includes(' ')) return here;
+  return `That is ${here} here; see \`sphere ${named ? `${named} ` : ''}--help\`.`;
+}
