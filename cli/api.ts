@@ -7,13 +7,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   Account,
   AccountList,
+  AuditList,
   CreateAccountAnswer,
   CreateDeployment,
   CreateDeploymentAnswer,
   CreateToken,
   CreateTokenAnswer,
+  CreateTrust,
   Deployment,
   DeploymentList,
+  Exchange,
+  ExchangeAnswer,
   Health,
   idempotencyHeader,
   PlaneStatus,
@@ -27,6 +31,7 @@ import type {
   RemoveProjectAnswer,
   RemoveTargetAnswer,
   RemoveTokenAnswer,
+  RemoveTrustAnswer,
   RollbackAnswer,
   RollbackPlan,
   SourceAnswer,
@@ -35,6 +40,8 @@ import type {
   TargetList,
   TokenEntry,
   TokenList,
+  Trust,
+  TrustList,
   WhoAmI,
 } from '../contract/api.ts';
 import type {
@@ -107,6 +114,15 @@ export type Api = {
   createToken(account: string, token: CreateToken): Promise<CreateTokenAnswer>;
   listTokens(account: string): Promise<TokenEntry[]>;
   removeToken(account: string, id: string): Promise<RemoveTokenAnswer>;
+  createTrust(account: string, trust: CreateTrust): Promise<Trust>;
+  listTrusts(account: string): Promise<Trust[]>;
+  removeTrust(account: string, id: string): Promise<RemoveTrustAnswer>;
+  exchangeIdToken(request: Exchange): Promise<ExchangeAnswer>;
+  listChanges(query: {
+    project?: string | undefined;
+    limit: number;
+    before?: string | undefined;
+  }): Promise<AuditList>;
   close(): void;
 };
 
@@ -211,6 +227,13 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
     listTokens: async (account) =>
       (await json<TokenList>('listTokens', { parameters: { account }, repeatable: true })).tokens,
     removeToken: (account, id) => json('removeToken', { parameters: { account, id }, repeatable: false }),
+    createTrust: (account, body) => json('createTrust', { parameters: { account }, body, repeatable: false }),
+    listTrusts: async (account) =>
+      (await json<TrustList>('listTrusts', { parameters: { account }, repeatable: true })).trusts,
+    removeTrust: (account, id) => json('removeTrust', { parameters: { account, id }, repeatable: false }),
+    // An ID token is taken once.
+    exchangeIdToken: (body) => json('exchangeIdToken', { body, repeatable: false }),
+    listChanges: (query) => json('audit', { query, repeatable: true }),
     close: () => client.close(),
   };
 }

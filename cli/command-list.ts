@@ -5,7 +5,7 @@ const deploying = 'Deploy:';
 const looking = 'Look:';
 const serving = 'The plane on this machine:';
 const connecting = 'Sign in and settings:';
-const administering = 'For the admin of a hosted plane:';
+const administering = 'For those who look after an account of a hosted plane:';
 
 export const commands: readonly CommandEntry[] = [
   {
@@ -163,5 +163,17 @@ export const commands: readonly CommandEntry[] = [
     summary: "make, list and remove the tokens of a hosted plane's accounts",
     group: administering,
     load: () => import('./commands/token.ts'),
+  },
+  {
+    name: 'trust',
+    summary: 'let jobs of GitHub and GitLab deploy without a token',
+    group: administering,
+    load: () => import('./commands/trust.ts'),
+  },
+  {
+    name: 'audit',
+    summary: 'who has changed what',
+    group: administering,
+    load: () => import('./commands/audit.ts'),
   },
 ];

@@ -10,6 +10,8 @@ export type VariableName = keyof typeof cliEnvironment;
 export type Environment = {
   /** Sphere's own variables that are set and not empty. */
   variables: Partial<Record<VariableName, string>>;
+  /** What the host of this job says of it to whom it may concern; null: it says nothing. */
+  job: JobIdentity | null;
   /** Nobody is there to answer, even where there is a terminal. */
   ci: boolean;
   /** What the build service says of the code, where one is known. */
@@ -28,6 +30,13 @@ export type Environment = {
 
 /** Where GitHub's runner expects results and gives the event; a path that is not set is null. */
 export type GithubFiles = { output: string | null; summary: string | null; event: string | null };
+/** How a job can show what it is: GitHub's runner is asked for an ID token, GitLab's gives one. */
+export type JobIdentity =
+  | { kind: 'github'; requestUrl: string; requestToken: string }
+  | { kind: 'given'; idToken: string };
+
+/** By these, whoever has them can be the job. */
+const identityVariables = ['ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'] as const;
 
 // The variables by which build services that do not all set CI make themselves known.
 const ciVariables = ['CI', 'CONTINUOUS_INTEGRATION', 'BUILD_NUMBER'];
@@ -43,10 +52,11 @@ export function readEnvironment(
     if (env[name]) variables[name] = env[name];
   }
   const forChildren = { ...env };
-  for (const name of Object.keys(cliEnvironment)) delete forChildren[name];
+  for (const name of [...Object.keys(cliEnvironment), ...identityVariables]) delete forChildren[name];
   const ciRun = readCiEnvironment(env);
   return {
     variables,
+    job: readJob(env),
     ci: ciRun !== null || ciVariables.some((name) => env[name] && env[name] !== 'false' && env[name] !== '0'),
     ciRun,
     github: ciRun?.service === 'GitHub Actions' ? githubFiles(env) : null,
@@ -64,6 +74,12 @@ function githubFiles(env: NodeJS.ProcessEnv): GithubFiles {
     summary: GITHUB_STEP_SUMMARY || null,
     event: GITHUB_EVENT_PATH || null,
   };
+}
+
+function readJob(env: NodeJS.ProcessEnv): JobIdentity | null {
+  if (env.SPHERE_ID_TOKEN) return { kind: 'given', idToken: env.SPHERE_ID_TOKEN };
+  const [requestUrl, requestToken] = identityVariables.map((name) => env[name]);
+  return requestUrl && requestToken ? { kind: 'github', requestUrl, requestToken } : null;
 }
 
 function wantedColour(env: NodeJS.ProcessEnv): Environment['colour'] {

@@ -124,7 +124,10 @@ async function deployAndFollow(
   }
   const slug = settings.slug?.value ?? (await askSlug(context, 'What should the site be called?', null));
   // The two longest waits at once; a failure of either leaves nothing behind.
-  const [plane, prepared] = await Promise.all([connectPlane(chosen, environment, output.note), prepare()]);
+  const [plane, prepared] = await Promise.all([
+    connectPlane(chosen, environment, output.note, slug),
+    prepare(),
+  ]);
   const target = targetOf(prepared);
   const beside =
     target.kind === 'live' ? '' : ` as the preview ${output.paint('bold', targetName(target, slug))}`;

@@ -2,20 +2,21 @@
 import { readdirSync } from 'node:fs';
 import { SphereError } from '../contract/errors.ts';
 import type { PlaneAddress } from './api.ts';
-import type { Environment } from './config.ts';
+import type { Environment, JobIdentity } from './config.ts';
 import { type Credential, type Credentials, readCredentials } from './credentials.ts';
 import { LOCAL_PLANE, linkName, readLink } from './link.ts';
 
 export type PlaneChoice =
   /** `urlFrom` and `tokenFrom`: where they came from, in words for people. */
-  | { kind: 'hosted'; address: PlaneAddress; urlFrom: string; tokenFrom: string }
+  /** `job`: the token is to be had for what the host of this job says of it. */
+  | { kind: 'hosted'; address: PlaneAddress; urlFrom: string; tokenFrom: string; job?: JobIdentity }
   | { kind: 'embedded'; home: string; from: string }
   /** Nobody has chosen yet. */
   | { kind: 'none'; home: string };
 
 /** What of a run of the CLI the choice depends on. */
 export type PlaneWish = {
-  environment: Pick<Environment, 'variables' | 'home' | 'credentials'>;
+  environment: Pick<Environment, 'variables' | 'home' | 'credentials' | 'job'>;
   /** The directory whose link counts; null: no link does. */
   directory: string | null;
   flags: {
@@ -53,6 +54,15 @@ export function choosePlane({ environment, directory, flags }: PlaneWish): Plane
       : variables.SPHERE_TOKEN !== undefined
         ? [variables.SPHERE_TOKEN, 'SPHERE_TOKEN']
         : [credential?.token, 'sphere login'];
+  if (token === undefined && environment.job !== null) {
+    return {
+      kind: 'hosted',
+      address: { url, token: '' },
+      urlFrom: from,
+      tokenFrom: 'this job',
+      job: environment.job,
+    };
+  }
   if (token === undefined) throw notSignedIn(url, `SPHERE_URL names the control plane ${url}`);
   const address = { url, token, refusal: refusalOf(url, tokenFrom, credential) };
   return { kind: 'hosted', address, urlFrom: from, tokenFrom };

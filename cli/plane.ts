@@ -4,7 +4,7 @@ import type { PlaneFile } from '../contract/embedded.ts';
 import { SphereError } from '../contract/errors.ts';
 import { version } from '../contract/version.ts';
 import { type Api, createApi, type PlaneAddress } from './api.ts';
-import type { Environment } from './config.ts';
+import type { Environment, JobIdentity } from './config.ts';
 import type { PlaneChoice } from './plane-choice.ts';
 import { answeringPlane, isAlive, startPlane } from './plane-process.ts';
 
@@ -18,15 +18,17 @@ export type Plane = {
 
 /**
  * Connects to the chosen plane; an embedded one that does not run is started, an older one replaced when it is idle.
- * `say` gets what a person should know. Throws `PLANE_START_FAILED`.
+ * `say` gets what a person should know; `project` is the one that is meant, where that is known. Throws
+ * `PLANE_START_FAILED`.
  */
 export async function connectPlane(
   choice: Exclude<PlaneChoice, { kind: 'none' }>,
   environment: Environment,
   say: (text: string) => void,
+  project?: string,
 ): Promise<Plane> {
   if (choice.kind === 'hosted') {
-    const { address } = choice;
+    const address = choice.job ? await signIn(choice.address.url, choice.job, say, project) : choice.address;
     return { kind: 'hosted', address, api: createApi(address), revive: async () => {} };
   }
   const { home } = choice;
@@ -45,6 +47,18 @@ export async function connectPlane(
       Object.assign(address, { url, token });
     },
   };
+}
+
+async function signIn(
+  url: string,
+  job: JobIdentity,
+  say: (text: string) => void,
+  project: string | undefined,
+): Promise<PlaneAddress> {
+  const { tokenOfJob } = await import('./job-token.ts');
+  const answer = await tokenOfJob(job, url, project);
+  say(`Signed in as this job, for ${answer.project} of ${answer.account}.`);
+  return { url, token: answer.token };
 }
 
 /** Stops an older plane that runs no build. False when it goes on. */

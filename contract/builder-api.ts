@@ -38,6 +38,8 @@ export type BuildSpec = {
   hasCredential: boolean;
   /** Local paths are allowed as repositories (embedded planes). */
   allowLocalRepository: boolean;
+  /** On hosted planes: the hosts that repositories may be on beside public ones, as `HOST` or `HOST:PORT`. */
+  gitHosts?: readonly string[];
   /** Milliseconds for install and build together. */
   timeLimitMs: number;
   /** What the caller wants of isolation (embedded planes); absent: `auto`. Never from the source. */

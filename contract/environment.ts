@@ -17,6 +17,8 @@ export const cliEnvironment = {
   SPHERE_ISOLATION:
     'Whether builds here are kept from your files: `auto`, `always` or `never`, like --isolation.',
   SPHERE_GIT_TOKEN: 'A token for a private repository over https. It appears in no URL, log or process list.',
+  SPHERE_ID_TOKEN:
+    'In a job of GitLab, the ID token (under `id_tokens`, with the address of the plane as its `aud`) that stands in for SPHERE_TOKEN.',
   SPHERE_OUTPUT_FILE: 'A file that receives NDJSON events.',
 } as const;
 
@@ -79,6 +81,10 @@ export const hostedEnvironment = {
   SPHERE_MAX_LOG_BYTES: 'The most bytes of log kept per deployment. Default: 200 MB.',
   SPHERE_TRUSTED_PROXIES:
     "The proxies whose word on a caller's address counts: addresses, networks such as `10.0.0.0/8`, or `loopback`, `linklocal`, `uniquelocal`, separated by commas. Default: `loopback`.",
+  SPHERE_GIT_HOSTS:
+    'The hosts of your own that repositories may be on, beside those of the public Internet: names or addresses, each with a port or without, separated by commas, such as `git.corp.example,10.0.0.5:8443`.',
+  SPHERE_OIDC_ISSUERS:
+    'Whose jobs can be trusted beside those of github.com and gitlab.com: `github=` or `gitlab=` and the issuer, separated by commas, such as `gitlab=https://gitlab.example.com,github=https://ghe.example.com/_services/token`.',
   SPHERE_S3_ENDPOINT:
     'For a store that is S3-compatible and not AWS: where it answers, such as `https://s3.example.com`.',
   SPHERE_S3_WEBSITE:

@@ -61,6 +61,10 @@ export const publicationStates = ['waiting', 'running', 'done', 'outrun', 'cance
 /** Where a publication stands. At most one per project and target is `running`. */
 export type PublicationState = (typeof publicationStates)[number];
 
+export const scopes = ['read', 'deploy', 'admin'] as const;
+/** What a token of an account may do, each with what comes before it: look; deploy; remove, and make tokens. */
+export type Scope = (typeof scopes)[number];
+
 /**
  * A slug names a project and is a DNS label, because sites are told apart by host name:
  * 3 to 63 characters (S3's bucket rule, so that a project can move to a hosted plane), `a-z`, `0-9` and

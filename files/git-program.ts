@@ -1,9 +1,11 @@
 /** Runs the git program: never a prompt, no hooks, an allow-list of transports, a token only in the environment. */
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SphereError } from '../contract/errors.ts';
+import type { PinnedHost } from './repository-host.ts';
 import type { Repository } from './repository-url.ts';
 
 export type Environment = Record<string, string | undefined>;
@@ -15,6 +17,11 @@ export type GitAccess = {
   repository: Repository;
   /** For a private repository over https. Sent to the repository's own host only. */
   token?: string | undefined;
+  /**
+   * Connect to these addresses of the hosts, and follow no redirect: a name that is resolved again may be another
+   * address by then (DNS rebinding). Undefined: as the machine resolves, wherever it leads.
+   */
+  pinned?: readonly PinnedHost[] | undefined;
 };
 
 export type GitResult = { exitCode: number | null; stdout: string; stderr: string };
@@ -47,7 +54,11 @@ export function openGit(access: GitAccess): Git {
   const environment = gitEnvironment(access, askpass?.file ?? null);
   // A helper of the machine would keep the token: git offers every credential that worked to all helpers.
   const withToken = access.token === undefined ? [] : ['-c', 'credential.helper='];
-  const options = ['-c', 'core.hooksPath=/dev/null', '-c', 'advice.detachedHead=false', ...withToken];
+  const options = [
+    ...['-c', 'core.hooksPath=/dev/null', '-c', 'advice.detachedHead=false'],
+    ...withToken,
+    ...pinOptions(access.pinned),
+  ];
   return {
     run: async (args, run = {}) => {
       const all = { ...run, environment: { ...environment, ...run.environment } };
@@ -58,6 +69,31 @@ export function openGit(access: GitAccess): Git {
       if (askpass !== null) rmSync(askpass.directory, { recursive: true, force: true });
     },
   };
+}
+
+function pinOptions(pinned: GitAccess['pinned']): string[] {
+  if (pinned === undefined) return [];
+  // As curl's --resolve takes it: HOST:PORT:ADDRESS,ADDRESS (git-config, http.curloptResolve, since git 2.37).
+  const resolve = pinned
+    .filter(({ host }) => isIP(host) === 0)
+    .flatMap(({ host, port, addresses }) => {
+      const written = addresses.map((address) => (isIP(address) === 6 ? `[${address}]` : address));
+      return ['-c', `http.curloptResolve=${host}:${port}:${written.join(',')}`];
+    });
+  return ['-c', 'http.followRedirects=false', ...resolve];
+}
+
+/** ssh looks a name up by itself, unless it is told the address: the key is still that of the name. */
+function pinSsh({ repository, pinned }: GitAccess): Environment {
+  const first = pinned?.[0];
+  if (repository.transport !== 'ssh' || first === undefined) return {};
+  const options = [
+    `HostName=${first.addresses[0]}`,
+    `HostKeyAlias=${first.host}`,
+    'ProxyCommand=none',
+    'ProxyJump=none',
+  ];
+  return { GIT_SSH_COMMAND: `ssh ${options.map((option) => `-o ${option}`).join(' ')}` };
 }
 
 function writeAskpass(): { directory: string; file: string } {
@@ -86,6 +122,7 @@ export function gitEnvironment(access: GitAccess, askpass: string | null): Envir
   return {
     ...Object.fromEntries(kept),
     ...secret,
+    ...pinSsh(access),
     LC_ALL: 'C',
     GIT_TERMINAL_PROMPT: '0',
     GCM_INTERACTIVE: 'never',

@@ -3,16 +3,21 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import express from 'express';
 import helmet from 'helmet';
 import { httpStatusOf, SphereError } from '../contract/errors.ts';
+import { recordChange } from './audit.ts';
 import type { Callers } from './callers.ts';
 import type { RequestedHost } from './hosts.ts';
+import type { IdTokens } from './id-tokens.ts';
+import type { OpenUses } from './open-uses.ts';
 import type { Plane } from './plane.ts';
 import { accountRoutes } from './routes/accounts.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { deploymentRoutes } from './routes/deployments.ts';
 import { environmentRoutes } from './routes/environment.ts';
 import { mountRoutes } from './routes/mount.ts';
 import { type PlaneRoutesOptions, planeRoutes } from './routes/plane.ts';
 import { projectRoutes } from './routes/projects.ts';
+import { trustRoutes } from './routes/trusts.ts';
 import { attachSockets } from './sockets.ts';
 
 /** Answers a request for the site that host names call `label`. */
@@ -27,6 +32,10 @@ export type App = {
 
 export type AppOptions = {
   callers: Callers;
+  /** What is open under tokens, and ends with them. */
+  uses: OpenUses;
+  /** What of jobs elsewhere is believed; null: nothing. */
+  idTokens: IdTokens | null;
   /** What a Host header asks for. */
   requestedHost(header: string | undefined): RequestedHost;
   /** For planes that serve their sites themselves. */
@@ -46,16 +55,21 @@ export function createApp(plane: Plane, options: AppOptions): App {
   api.use(helmet());
   api.use(
     mountRoutes(
-      callers,
+      {
+        callers,
+        record: (change) => recordChange(plane.database.query, change),
+        report: plane.report,
+      },
       {
         ...planeRoutes(plane, options.plane),
         ...accountRoutes(plane),
-        ...deploymentRoutes(plane),
+        ...auditRoutes(plane),
+        ...deploymentRoutes(plane, options.uses),
         ...projectRoutes(plane),
         ...environmentRoutes(plane),
+        ...trustRoutes(plane, options.idTokens),
         ...buildRoutes(plane),
       },
-      plane.report,
     ),
   );
   const isApi = (request: IncomingMessage) => requestedHost(request.headers.host).kind === 'api';
@@ -66,7 +80,7 @@ export function createApp(plane: Plane, options: AppOptions): App {
       else if (host.kind === 'site' && serveSite) serveSite(host.label, request, response);
       else refuseHost(host.kind === 'site' ? host.label : host.name, response);
     },
-    attach: (server) => attachSockets(server, plane, callers, isApi),
+    attach: (server) => attachSockets(server, plane, { callers, uses: options.uses, isApi }),
   };
 }
 

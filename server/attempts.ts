@@ -110,6 +110,7 @@ async function specOf(plane: Plane, row: DeploymentRow): Promise<BuildSpec> {
     ...(row.isolation === null ? {} : { isolation: row.isolation }),
     hasCredential: row.git_token !== null,
     allowLocalRepository: plane.settings.allowLocalRepository,
+    gitHosts: plane.settings.gitHosts,
     timeLimitMs: timeLimitOf(plane, row),
   };
 }

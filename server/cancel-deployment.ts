@@ -1,6 +1,8 @@
 /** Cancelling: the status, the freed slot and the stop request are one transaction; the watcher carries out the stop. */
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
+import { nothingChanged } from './asked-by.ts';
+import { recordChange } from './audit.ts';
 import { isEnded } from './deployment-status.ts';
 import { type DeploymentRow, endDeployment, findDeployment, lockDeployment, sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
@@ -13,7 +15,10 @@ export async function cancelDeployment(plane: Plane, account: string, id: string
   await findDeployment(plane.database.query, account, id);
   const cancelled = await plane.database.transaction(async (trx) => {
     const row = await lockDeployment(trx, id);
-    if (!row || row.deployment_status === 'cancelled') return undefined;
+    if (!row || row.deployment_status === 'cancelled') {
+      nothingChanged();
+      return undefined;
+    }
     if (isEnded(row.deployment_status)) {
       throw new SphereError('ALREADY_ENDED', `${id} has ended already: ${row.deployment_status}`, {
         hint: row.deployment_status === 'ready' ? wayBack(row.target) : undefined,
@@ -32,6 +37,7 @@ export async function cancelDeployment(plane: Plane, account: string, id: string
     }
     const error = { code: 'DEPLOYMENT_CANCELLED' as const, message: 'cancelled by a person' };
     await endDeployment(trx, row, 'cancel', { reason: 'user', error }, plane.now());
+    await recordChange(trx, { action: 'cancelDeployment', account, project: row.project_slug, object: id });
     return row;
   });
   if (cancelled) await sayEnd(plane, cancelled, cancelled.phase ?? 'queue', 'Cancelled.');

@@ -5,7 +5,10 @@ import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.t
 import { SphereError } from '../contract/errors.ts';
 import { LIVE, reservedSlugs } from '../contract/words.ts';
 import { withoutCredentials } from '../files/git-program.ts';
-import { checkRepository } from '../files/repository-url.ts';
+import { checkRepositoryHost } from '../files/repository-host.ts';
+import { checkRef, checkRepository } from '../files/repository-url.ts';
+import { asker, nothingChanged } from './asked-by.ts';
+import { recordChange } from './audit.ts';
 import type { Tables } from './database/tables.ts';
 import {
   type DeploymentRow,
@@ -53,7 +56,10 @@ export async function createDeployment(
   const region = regionOf(plane, request);
   const bodyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex');
   const known = key === undefined ? undefined : await findByKey(plane, account, key, bodyHash);
-  if (known) return answerAgain(plane, known);
+  if (known) {
+    nothingChanged();
+    return answerAgain(plane, known);
+  }
 
   if (request.source.kind === 'upload' && !(await plane.sites.hasSource(account, request.source.digest))) {
     throw new SphereError(
@@ -106,6 +112,7 @@ function checkRequest(plane: Plane, request: CreateDeployment): void {
       },
     );
   }
+  if (request.source.kind === 'git') checkSource(plane, request.source.repository, request.source.ref);
   if (reservedSlugs.includes(request.project)) {
     throw new SphereError('REQUEST_INVALID', `the slug "${request.project}" is reserved`, {
       hint: 'Choose another with --slug.',
@@ -128,6 +135,17 @@ function checkRequest(plane: Plane, request: CreateDeployment): void {
 }
 
 const targetOf = (request: CreateDeployment) => request.target ?? LIVE;
+
+/** What no builder would clone is not taken either: an address with a password in it would be kept and shown. */
+function checkSource(
+  { settings: { allowLocalRepository: allowLocal, gitHosts } }: Plane,
+  url: string,
+  ref: string | undefined,
+): void {
+  const repository = checkRepository(url, { allowLocal });
+  if (ref !== undefined) checkRef(ref);
+  if (!allowLocal) checkRepositoryHost(repository, gitHosts);
+}
 
 /** The region that is asked for, or null where the plane chooses. Throws `REQUEST_INVALID` for one that it has not. */
 function regionOf(plane: Plane, request: CreateDeployment): string | null {
@@ -207,8 +225,10 @@ async function insertDeployment(
       .executeTakeFirst();
     // One that was promoted was built for its preview, not for this target.
     const same = live?.fingerprint === fingerprint && live.target === name;
-    if (same && live.deployment_status === 'ready')
+    if (same && live.deployment_status === 'ready') {
+      nothingChanged();
       return { row: live, outcome: 'already_live', superseded: [], target };
+    }
   }
 
   await trx
@@ -250,11 +270,13 @@ async function insertDeployment(
       seen_at: prebuilt ? new Date(now) : null,
       started_at: prebuilt ? new Date(now) : null,
       git_token: request.gitToken === undefined ? null : plane.keys.seal(request.gitToken),
+      token_id: asker()?.token ?? null,
       created_at: new Date(now),
       updated_at: new Date(now),
     })
     .returningAll()
     .executeTakeFirstOrThrow();
+  await recordChange(trx, { action: 'createDeployment', account, project: project.slug, object: row.id });
   if (key !== undefined) await rememberKey(trx, account, key, bodyHash, row.id, now);
   const superseded: DeploymentRow[] = [];
   for (const { id, deployment_status } of unfinished) {

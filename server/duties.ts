@@ -5,6 +5,7 @@ import { leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
 import type { Build, RunnerRef } from './ports.ts';
 import { removeEndedPreviews } from './remove-targets.ts';
+import { forgetJobTokens } from './tokens.ts';
 
 export type Duty = {
   name: string;
@@ -18,6 +19,7 @@ export const duties: readonly Duty[] = [
   { name: 'orphans', everyMs: 60_000, run: stopOrphans },
   { name: 'ended previews', everyMs: 60_000, run: removeEndedPreviews },
   { name: 'idempotency keys', everyMs: 3600_000, run: forgetOldKeys },
+  { name: 'job tokens', everyMs: 3600_000, run: forgetJobTokens },
 ];
 
 /** Runs what is due and what no other process is at. */

@@ -29,6 +29,7 @@ import { duties } from './duties.ts';
 import { requestedHost } from './hosts.ts';
 import { createKeys, newId } from './keys.ts';
 import { closeServer, createSiteListeners, listenForPlane } from './listeners.ts';
+import { createOpenUses } from './open-uses.ts';
 import type { Plane } from './plane.ts';
 import type { BuildRunner } from './ports.ts';
 import { type ProjectRow, siteOn } from './projects.ts';
@@ -129,6 +130,7 @@ async function open(
       leaseMs: 30_000,
       exclusive: true,
       allowLocalRepository: true,
+      gitHosts: [],
       url,
     },
     addresses: {
@@ -164,8 +166,12 @@ async function open(
     cache: paths.cache,
     compressed: paths.compressed,
   };
+  const uses = createOpenUses(plane);
+  closers.push(() => uses.close());
   app = createApp(plane, {
     callers: createCallers(plane, embeddedHolder(plane)),
+    uses,
+    idTokens: null,
     requestedHost,
     serveSite,
     plane: {

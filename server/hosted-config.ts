@@ -1,5 +1,6 @@
 /** The hosted plane's configuration: read from the environment once, all problems at once, no secret in any of them. */
 import { isIP } from 'node:net';
+import type { TrustProvider } from '../contract/api.ts';
 import {
   buildEnvironment,
   builderEnvironment,
@@ -17,6 +18,7 @@ import {
   withoutPassword,
 } from './environment-values.ts';
 import { readAdminToken, readKey, readPreviousKey } from './hosted-secrets.ts';
+import type { Issuer } from './id-tokens.ts';
 
 export type HostedConfig = AwsConfig & {
   /** `url` goes to pg as it is, `sslmode` and all. `connections`: the size of the pool of one replica. */
@@ -44,6 +46,10 @@ export type HostedConfig = AwsConfig & {
   maxLogBytes: number;
   /** For Express's `trust proxy`. */
   trustedProxies: string[];
+  /** Hosts of repositories beside public ones, as `HOST` or `HOST:PORT`. */
+  gitHosts: string[];
+  /** Issuers of ID tokens beside those of github.com and gitlab.com. */
+  oidcIssuers: Issuer[];
 };
 
 /** Reads the configuration of a hosted plane. Throws `CONFIGURATION_INVALID` naming every problem and what to set. */
@@ -85,6 +91,15 @@ export function readHostedConfig(environment: NodeJS.ProcessEnv): HostedConfig {
       wants: 'addresses, networks, loopback, linklocal or uniquelocal, such as loopback,10.0.0.0/8',
       otherwise: ['loopback'],
     }),
+    gitHosts: (
+      values.list('SPHERE_GIT_HOSTS', {
+        fits: (part) => /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]*:[0-9a-f:]*)(:\d{1,5})?$/i.test(part),
+        most: 100,
+        wants: 'hosts, each with a port or without, such as git.corp.example,10.0.0.5:8443',
+        otherwise: [],
+      }) ?? []
+    ).map((host) => host.toLowerCase()),
+    oidcIssuers: readIssuers(values),
   };
   const problems = [...values.problems, ...misspelt(environment)];
   if (problems.length === 0) return config;
@@ -137,6 +152,27 @@ function parsePublicUrl(text: string): string | undefined {
   const more = `${url.username}${url.password}${url.search}${url.hash}`;
   return url.pathname === '/' && more === '' ? url.origin : undefined;
 }
+
+const parseIssuer = (text: string): Issuer | undefined => {
+  const [, name, address] = /^(github|gitlab)=(.+)$/.exec(text) ?? [];
+  const url = address !== undefined && URL.canParse(address) ? new URL(address) : null;
+  if (!url || (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url.hostname))))
+    return undefined;
+  if (`${url.username}${url.password}${url.search}${url.hash}` !== '' || address?.endsWith('/'))
+    return undefined;
+  return { provider: name as TrustProvider, url: address as string, keys: null };
+};
+
+const readIssuers = (values: EnvironmentValues): Issuer[] =>
+  values
+    .list('SPHERE_OIDC_ISSUERS', {
+      fits: (part) => parseIssuer(part) !== undefined,
+      most: 20,
+      wants:
+        'issuers as github=ADDRESS or gitlab=ADDRESS, separated by commas, such as gitlab=https://gitlab.example.com',
+      otherwise: [],
+    })
+    ?.map((part) => parseIssuer(part) as Issuer) ?? [];
 
 function parseListen(text: string): { host: string; port: number } | undefined {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text) ?? [];

@@ -1,5 +1,4 @@
 /** Puts a replica of a hosted plane together: PostgreSQL, Redis, S3 and ECS behind the ports. */
-import { ensureAdminToken } from './accounts.ts';
 import { createEcsRunner } from './adapters/ecs/ecs-runner.ts';
 import type { EcsSettings } from './adapters/ecs/run-task-input.ts';
 import { createRedisLogStore } from './adapters/redis/redis-log-store.ts';
@@ -12,10 +11,12 @@ import { openPostgresDatabase } from './database/postgres.ts';
 import { duties } from './duties.ts';
 import type { HostedConfig } from './hosted-config.ts';
 import { sweepDuty, sweepStores } from './hosted-sweep.ts';
+import { knownIssuers } from './id-tokens.ts';
 import { createKeys } from './keys.ts';
 import { planeId } from './plane-id.ts';
 import { openReplica } from './replica.ts';
 import type { RunningServer } from './running-server.ts';
+import { ensureAdminToken } from './tokens.ts';
 
 /**
  * Starts a replica of the hosted plane that `config` describes. `log` takes one line for people; the admin token is
@@ -84,11 +85,13 @@ async function open(
         leaseMs: config.leaseMs,
         exclusive: false,
         allowLocalRepository: false,
+        gitHosts: config.gitHosts,
         url: config.publicUrl,
       },
       duties: [...duties, sweepDuty(sweep)],
       listen: config.listen,
       trustedProxies: config.trustedProxies,
+      issuers: [...knownIssuers, ...config.oidcIssuers],
       waitingFor: () => [logs.waitingFor()].filter((what) => what !== null),
       prune: (plane) => sweepStores(plane, sweep),
     },

@@ -7,6 +7,7 @@ import {
   randomBytes,
   timingSafeEqual,
 } from 'node:crypto';
+import { tokenFromBytes } from './token-text.ts';
 
 export type Keys = {
   /** Names the key that seals, and says nothing about it. */
@@ -38,7 +39,7 @@ export function createKeys(key: Buffer, previous: Buffer | null = null): Keys {
   };
   return {
     id: current.id,
-    accountToken: `sph_${current.derive('account').toString('hex')}`,
+    accountToken: tokenFromBytes(current.derive('account')),
     bootstrapToken: current.bootstrapToken,
     isBootstrapToken: (token, deployment, attempt) =>
       all.map((one) => equalStrings(token, one.bootstrapToken(deployment, attempt))).includes(true),
@@ -92,7 +93,7 @@ export function equalStrings(a: string, b: string): boolean {
 }
 
 /** A fresh identifier such as `dpl_k3v9x0q2m8t4w6z1`: 80 random bits, so that it cannot be guessed. */
-export function newId(prefix: 'acc' | 'dpl' | 'pln' | 'prj' | 'pub' | 'tok'): string {
+export function newId(prefix: 'acc' | 'dpl' | 'pln' | 'prj' | 'pub' | 'tok' | 'trs'): string {
   const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
   const letters = [...randomBytes(16)].map((byte) => alphabet[byte & 31]);
   return `${prefix}_${letters.join('')}`;

@@ -19,6 +19,8 @@ export type PlaneSettings = {
   exclusive: boolean;
   /** Repositories may be local paths (embedded planes). */
   allowLocalRepository: boolean;
+  /** Hosted planes: the hosts that repositories may be on beside public ones. */
+  gitHosts: readonly string[];
   /** Where builders reach this plane, without a trailing slash. */
   url: string;
 };

@@ -43,7 +43,7 @@ export async function findProject(
 export async function listProjects(
   plane: Plane,
   account: string,
-  { limit, after }: { limit: number | undefined; after: string | undefined },
+  { limit, after, only }: { limit: number | undefined; after: string | undefined; only: string | null },
 ): Promise<ProjectList> {
   let query = plane.database.query
     .selectFrom('projects')
@@ -51,6 +51,7 @@ export async function listProjects(
     .where('account_id', '=', account)
     .where('removed_at', 'is', null)
     .orderBy('slug');
+  if (only !== null) query = query.where('slug', '=', only);
   if (after !== undefined) query = query.where('slug', '>', after);
   // One more than is shown: whether there is another page.
   if (limit !== undefined) query = query.limit(limit + 1);

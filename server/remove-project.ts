@@ -1,5 +1,6 @@
 /** Removing a project: its sites serve nothing any more. Its slug stays with its account, its place stays ours. */
 import type { RemoveProjectAnswer } from '../contract/api.ts';
+import { recordChange } from './audit.ts';
 import { sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
 import { removeEnvironment } from './project-environment.ts';
@@ -32,6 +33,7 @@ export async function removeProject(
       .where('id', '=', project.id)
       .execute();
     await removeEnvironment(trx, project.id);
+    await recordChange(trx, { action: 'removeProject', account, project: slug, object: project.id });
     return { ended, names };
   });
   for (const row of ended)

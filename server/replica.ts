@@ -8,8 +8,10 @@ import { closeAll, describe } from './closing.ts';
 import type { Database } from './database/database.ts';
 import type { Duty } from './duties.ts';
 import { hostedHosts } from './hosts.ts';
+import { createIdTokens, type Issuer } from './id-tokens.ts';
 import { type Keys, newId } from './keys.ts';
 import { closeServer } from './listeners.ts';
+import { createOpenUses } from './open-uses.ts';
 import type { Addresses, Plane, PlaneSettings } from './plane.ts';
 import type { BuildRunner, LogStore, SiteStore } from './ports.ts';
 import type { PlaneRoutesOptions } from './routes/plane.ts';
@@ -27,6 +29,8 @@ export type ReplicaParts = {
   duties: readonly Duty[];
   listen: { host: string; port: number };
   trustedProxies: string[];
+  /** Whose ID tokens jobs may show. */
+  issuers: readonly Issuer[];
   waitingFor: PlaneRoutesOptions['waitingFor'];
   prune(plane: Plane): ReturnType<PlaneRoutesOptions['prune']>;
 };
@@ -66,8 +70,12 @@ export async function openReplica(
   const asked = new Promise<void>((resolve) => {
     shutDown = resolve;
   });
+  const uses = createOpenUses(plane);
+  closers.push(() => uses.close());
   const app = createApp(plane, {
     callers: createCallers(plane, hostedHolders(plane)),
+    uses,
+    idTokens: createIdTokens({ issuers: parts.issuers, audience: settings.url }),
     requestedHost: hostedHosts(settings.url),
     trustedProxies: parts.trustedProxies,
     plane: {

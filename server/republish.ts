@@ -3,6 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { RollbackAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
+import { nothingChanged } from './asked-by.ts';
+import { recordChange } from './audit.ts';
 import { type DeploymentRow, manifestName, showDeployment, siteOf } from './deployments.ts';
 import type { Plane, Queries } from './plane.ts';
 import { findProject, liveSite, type ProjectRow } from './projects.ts';
@@ -36,7 +38,10 @@ export async function republish(
     previous: from ? await showDeployment(plane, from) : null,
   });
   // What is live already need not be made so.
-  if (wanted.to.id === wanted.from?.id) return answer(wanted);
+  if (wanted.to.id === wanted.from?.id) {
+    nothingChanged();
+    return answer(wanted);
+  }
   // Looking for files can take seconds where they are far away: nobody has to wait for that.
   await checkFiles(plane, wanted.to);
   const { publication, chosen } = await plane.database.transaction(async (trx) => {
@@ -51,6 +56,7 @@ export async function republish(
       .where('project_id', '=', project.id)
       .where('name', '=', LIVE)
       .execute();
+    await recordChange(trx, { action: kind, account, project: slug, object: chosen.to.id });
     const site = { id: chosen.to.id, project_id: project.id, target: LIVE };
     return { publication: await insertPublication(trx, site, kind, order, plane.now()), chosen };
   });

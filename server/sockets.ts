@@ -9,32 +9,45 @@ import {
   followPath,
   type PlaneEvents,
 } from '../contract/logs.ts';
-import type { Callers } from './callers.ts';
+import { socketEvents } from '../contract/routes.ts';
+import type { Callers, Holder } from './callers.ts';
 import { isEnded } from './deployment-status.ts';
 import { findDeployment } from './deployments.ts';
 import { gatherWakes } from './gathered-wakes.ts';
+import type { OpenUses } from './open-uses.ts';
 import type { Plane } from './plane.ts';
 import { type FollowedLogs, sendLog } from './send-log.ts';
 
-type FollowerSocket = Socket<ClientEvents, PlaneEvents, Record<string, never>, { account: string }>;
+type FollowerData = { holder: Holder };
+type FollowerSocket = Socket<ClientEvents, PlaneEvents, Record<string, never>, FollowerData>;
+
+export type SocketOptions = {
+  callers: Callers;
+  uses: OpenUses;
+  /** Whether a request's Host is the API's own. */
+  isApi(request: IncomingMessage): boolean;
+};
 
 /** The most logs that one connection follows at a time. */
 const maxFollowed = 8;
 
-/** Attaches to `server`. `isApi` says whether a request's Host is the API's own. */
+/** How long a connection may take to say who it is, in milliseconds. */
+const introductionMs = 10_000;
+
+/** Attaches to `server`. */
 export function attachSockets(
   server: HttpServer,
   plane: Plane,
-  callers: Callers,
-  isApi: (request: IncomingMessage) => boolean,
+  { callers, uses, isApi }: SocketOptions,
 ): { close(): Promise<void> } {
-  const io = new Server<ClientEvents, PlaneEvents, Record<string, never>, { account: string }>(server, {
+  const io = new Server<ClientEvents, PlaneEvents, Record<string, never>, FollowerData>(server, {
     path: followPath,
     transports: ['websocket'],
     serveClient: false,
     // Log text goes over loopback or through a proxy that compresses; here it would cost the CPU of the build.
     perMessageDeflate: false,
     maxHttpBufferSize: 64 * 1024,
+    connectTimeout: introductionMs,
     // A replica that stands still is left for another one after 25 s at the latest.
     pingInterval: 10_000,
     pingTimeout: 15_000,
@@ -43,18 +56,24 @@ export function attachSockets(
   io.use(async (socket, next) => {
     const { token } = socket.handshake.auth as { token?: unknown };
     try {
-      const account = typeof token === 'string' ? await callers.accountOf(token) : null;
-      if (account === null) return next(new Error('NOT_SIGNED_IN'));
-      socket.data.account = account;
+      const holder = typeof token === 'string' ? await callers.findHolder(token) : null;
+      if (holder === null) return next(new Error('NOT_SIGNED_IN'));
+      await callers.admit(socketEvents.connect, holder, {});
+      socket.data.holder = holder;
+      // From here on, so that no removal falls between the look at the token and this.
+      const release = uses.hold(holder.token, () => socket.conn.close());
+      socket.conn.once('close', release);
       next();
     } catch (error) {
+      if (error instanceof SphereError && error.code !== 'INFRASTRUCTURE')
+        return next(new Error('NOT_SIGNED_IN'));
       plane.report('a token could not be checked', error);
       // A refusal would be final: a client whose connection breaks comes back.
       socket.conn.close();
     }
   });
   const logs = { read: plane.logs.read, watch: gatherWakes(plane.logs.watch) };
-  io.on('connection', (socket) => serveFollower(plane, logs, socket));
+  io.on('connection', (socket) => serveFollower({ plane, callers, logs }, socket));
   return {
     close: () =>
       new Promise((resolve) => {
@@ -65,7 +84,9 @@ export function attachSockets(
   };
 }
 
-function serveFollower(plane: Plane, logs: FollowedLogs, socket: FollowerSocket): void {
+type Serving = { plane: Plane; callers: Callers; logs: FollowedLogs };
+
+function serveFollower({ plane, callers, logs }: Serving, socket: FollowerSocket): void {
   const followed = new Set<string>();
   const gone = new AbortController();
   socket.on('disconnect', () => gone.abort());
@@ -73,7 +94,7 @@ function serveFollower(plane: Plane, logs: FollowedLogs, socket: FollowerSocket)
     if (typeof answer !== 'function') return;
     let deployment: string | undefined;
     try {
-      deployment = await startFollowing(plane, socket, followed, request);
+      deployment = await startFollowing({ plane, callers }, socket, followed, request);
       answer({ ok: true });
     } catch (error) {
       if (error instanceof SphereError && error.code !== 'INFRASTRUCTURE') {
@@ -99,7 +120,7 @@ function serveFollower(plane: Plane, logs: FollowedLogs, socket: FollowerSocket)
 
 /** Checks that the socket may follow what it asks for, and notes that it does. */
 async function startFollowing(
-  plane: Plane,
+  { plane, callers }: Pick<Serving, 'plane' | 'callers'>,
   socket: FollowerSocket,
   followed: Set<string>,
   request: unknown,
@@ -108,7 +129,9 @@ async function startFollowing(
   if (followed.has(deployment) || followed.size >= maxFollowed) {
     throw new SphereError('REQUEST_INVALID', 'this connection follows that log, or too many, already');
   }
-  const row = await findDeployment(plane.database.query, socket.data.account, deployment);
+  const { holder } = socket.data;
+  await callers.admit(socketEvents.follow, holder, { id: deployment });
+  const row = await findDeployment(plane.database.query, holder.account as string, deployment);
   if (isEnded(row.deployment_status)) await plane.logs.end(deployment);
   followed.add(deployment);
   return deployment;

@@ -40,6 +40,8 @@ async function clone(context: BuildContext, source: GitSource, directory: string
     directory,
     mirrors: join(config.cacheDirectory, 'git'),
     allowLocal: spec.allowLocalRepository,
+    // A plane of the version before says nothing of it.
+    gitHosts: spec.allowLocalRepository ? null : (spec.gitHosts ?? []),
     token,
     environment: gitMachineEnvironment(config.machine),
     signal,

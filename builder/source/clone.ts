@@ -5,11 +5,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { join } from 'node:path';
 import { SphereError } from '../../contract/errors.ts';
 import { type Environment, type Git, type GitResult, gitSaid, openGit } from '../../files/git-program.ts';
-import { checkRepository } from '../../files/repository-url.ts';
+import { type PinnedHost, pinRepositoryHost } from '../../files/repository-host.ts';
+import { checkRepository, type Repository } from '../../files/repository-url.ts';
 import { readHint } from '../../files/resolve-commit.ts';
 import { type ClonePlan, planClone } from './clone-plan.ts';
 import { checkOutLfs } from './large-files.ts';
 import { takeLock } from './lock-file.ts';
+import { followRedirects } from './redirects.ts';
+import { updateSubmodules } from './submodules.ts';
 
 export type CloneRequest = {
   repository: string;
@@ -20,6 +23,8 @@ export type CloneRequest = {
   /** Keeps one mirror per repository. */
   mirrors: string;
   allowLocal: boolean;
+  /** The hosts that are the team's own, beside the public ones; null: any host will do. */
+  gitHosts: readonly string[] | null;
   /** For a private repository over https. */
   token?: string | undefined;
   /** The machine's environment, for git. */
@@ -30,14 +35,24 @@ export type CloneRequest = {
 
 /** Throws SOURCE_REFUSED for an address that git must not see, SOURCE_UNAVAILABLE when the commit cannot be had. */
 export async function cloneRepository(request: CloneRequest): Promise<void> {
-  const repository = checkRepository(request.repository, { allowLocal: request.allowLocal });
+  const named = checkRepository(request.repository, { allowLocal: request.allowLocal });
+  const { gitHosts, environment, token, signal } = request;
+  const host = gitHosts === null ? null : await pinRepositoryHost(named, gitHosts);
+  const repository = gitHosts === null ? named : await followRedirects(named, host, signal);
   const plan = planClone(repository, request.commit, request.ref);
-  const git = openGit({ environment: request.environment, repository, token: request.token });
+  const openPinned = (more: readonly PinnedHost[]) =>
+    openGit({
+      environment,
+      repository,
+      token,
+      pinned: gitHosts === null ? undefined : [...(host === null ? [] : [host]), ...more],
+    });
+  const git = openPinned([]);
   try {
     const objects = await fetchCommit(git, plan, request);
-    await checkOut(git, request, objects);
-    await updateSubmodules(git, request);
-    await checkOutLfs(git, request);
+    await checkOut(git, { ...request, repository: repository.url }, objects);
+    await updateSubmodules(git, withoutLfs, { ...request, openPinned });
+    await checkOutLfs(git, { ...request, lfsUrl: gitHosts === null ? null : lfsUrlOf(repository) });
   } finally {
     git.close();
   }
@@ -142,25 +157,11 @@ const withoutLfs = [
   'filter.lfs.required=false',
 ];
 
-async function updateSubmodules(
-  git: Git,
-  { directory, signal, say, repository }: CloneRequest,
-): Promise<void> {
-  if (!existsSync(join(directory, '.gitmodules'))) return;
-  say('Fetching submodules.');
-  const result = await git.run(
-    [
-      ...['-C', directory, ...withoutLfs],
-      ...['submodule', '--quiet', 'update', '--init', '--recursive', '--depth=1', '--jobs=4'],
-    ],
-    { signal },
-  );
-  if (result.exitCode === 0) return;
-  throw new SphereError('SOURCE_UNAVAILABLE', `git could not fetch the submodules of ${repository}.`, {
-    hint: 'Check that their addresses in .gitmodules are https or ssh and may be read from here. A token goes to the host of the repository only.',
-    details: gitSaid(result),
-  });
-}
+/** Where large files are asked for, whatever the repository's own .lfsconfig says. */
+const lfsUrlOf = ({ url, transport }: Repository) =>
+  transport === 'https' || transport === 'http'
+    ? `${url.replace(/\/+$/, '').replace(/(\.git)?$/, '.git')}/info/lfs`
+    : null;
 
 function notFetched({ repository, commit, ref }: CloneRequest, result: GitResult): SphereError {
   const what = ref === undefined ? commit : `${ref} (${short(commit)})`;

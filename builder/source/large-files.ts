@@ -7,6 +7,8 @@ import { type Git, gitSaid } from '../../files/git-program.ts';
 export type LargeFilesRequest = {
   directory: string;
   mirrors: string;
+  /** Where they are asked for; null: where the repository says. */
+  lfsUrl: string | null;
   signal: AbortSignal;
   say: (text: string) => void;
 };
@@ -27,6 +29,8 @@ export async function checkOutLfs(git: Git, request: LargeFilesRequest): Promise
   // Kept beside the mirrors, so that the next deployment finds them. In the checkout's own configuration: as `-c` it
   // would reach the program that reads a local repository too, which then looks for the repository's files here.
   await git.run(['-C', directory, 'config', 'lfs.storage', join(request.mirrors, 'lfs')], { signal });
+  if (request.lfsUrl !== null)
+    await git.run(['-C', directory, 'config', 'lfs.url', request.lfsUrl], { signal });
   const result = await git.run(['-C', directory, 'lfs', 'pull'], { signal });
   if (result.exitCode === 0) return;
   throw new SphereError('SOURCE_UNAVAILABLE', 'git-lfs could not fetch the large files of the repository.', {

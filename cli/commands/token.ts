@@ -1,22 +1,20 @@
 /** `sphere token create`, `ls` and `rm` */
-import type { Command } from 'commander';
 import { SphereError } from '../../contract/errors.ts';
-import { accountNamePattern } from '../../contract/words.ts';
+import type { Scope } from '../../contract/words.ts';
+import { readAccount, withAccount, withHostedPlane } from '../account.ts';
 import type { Api } from '../api.ts';
 import type { CommandFile, Context, Result } from '../command.ts';
 
 type AccountOption = { account?: string };
-type CreateOptions = AccountOption & { name: string; expires?: string };
-
-const withAccount = (command: Command) =>
-  command.option('--account <name>', 'the account that it belongs to');
+type CreateOptions = AccountOption & { name: string; expires?: string; scope?: string; slug?: string };
 
 export const command: CommandFile = {
   examples: [
     ['sphere token create --account acme --name ci --expires 90', 'the token, on stdout, this once'],
     ['sphere token ls --account acme', 'which there are, and when each was used'],
   ],
-  notes: 'SPHERE_URL names the plane, and SPHERE_TOKEN is its admin token; or sign in with that.',
+  notes:
+    'SPHERE_URL names the plane. SPHERE_TOKEN is its admin token, or one of the account with the scope admin; or sign in with that.',
   define(command) {
     command;
   },
@@ -32,6 +30,12 @@ export const command: CommandFile = {
       define: (command) => {
         withAccount(command)
           .option('--name <name>', 'what it is for', 'ci')
+          .option(
+            '--scope <scope>',
+            'read, deploy (and roll back, cancel), or admin (and remove, make tokens)',
+            'deploy',
+          )
+          .option('--project, --slug <slug>', 'the only project that it reaches; default: every one')
           .option('--expires <days>', 'after how many days it works no more; default: never');
       },
       run: create,
@@ -51,22 +55,33 @@ export const command: CommandFile = {
 async function create(context: Context, _args: string[], options: CreateOptions): Promise<Result> {
   const account = readAccount(options);
   const expiresInDays = options.expires === undefined ? undefined : readDays(options.expires);
+  const scope = readScope(options.scope ?? 'deploy');
   const { output } = context;
-  const made = await asAdmin(context, async (api) => {
+  const made = await withHostedPlane(context, async (api) => {
     await ensureAccount(context, api, account);
     return api.createToken(account, {
       name: options.name,
+      scope,
+      ...(options.slug === undefined ? {} : { project: options.slug }),
       ...(expiresInDays === undefined ? {} : { expiresInDays }),
     });
   });
   const end = made.expiresAt === null ? 'does not expire' : `expires on ${day(made.expiresAt)}`;
-  output.note(`Token ${made.id} ("${made.name}") of ${made.account} ${end}. It is not shown again.`);
+  const reach = made.project === null ? made.account : `${made.account}, for ${made.project} alone,`;
+  output.note(
+    `Token ${made.id} ("${made.name}", scope ${made.scope}) of ${reach} ${end}. It is not shown again.`,
+  );
   return { json: made, text: made.token };
 }
 
 /** Makes the account if it is missing and that is wanted. */
 async function ensureAccount({ prompts, yes, output }: Context, api: Api, account: string): Promise<void> {
-  const accounts = await api.listAccounts();
+  const accounts = await api.listAccounts().catch((error: unknown) => {
+    // A token of an account sees its own alone, which is there.
+    if (error instanceof SphereError && error.code === 'NOT_ALLOWED') return null;
+    throw error;
+  });
+  if (accounts === null) return;
   if (accounts.some(({ name }) => name === account)) return;
   const known =
     accounts.length === 0 ? 'There is none yet' : `There are ${accounts.map(({ name }) => name).join(', ')}`;
@@ -86,65 +101,37 @@ async function ensureAccount({ prompts, yes, output }: Context, api: Api, accoun
 
 async function list(context: Context, _args: string[], options: AccountOption): Promise<Result> {
   const account = readAccount(options);
-  const tokens = await asAdmin(context, (api) => api.listTokens(account));
+  const tokens = await withHostedPlane(context, (api) => api.listTokens(account));
   const { ago, table } = await import('../format.ts');
   const now = Date.now();
-  const rows = tokens.map(({ id, name, createdAt, expiresAt, lastUsedAt }) => [
+  const rows = tokens.map(({ id, name, scope, project, createdAt, expiresAt, lastUsedAt }) => [
     id,
     name,
+    scope,
+    project ?? 'all',
     ago(createdAt, now),
     expiresAt === null ? 'never' : day(expiresAt),
     lastUsedAt === null ? 'never' : ago(lastUsedAt, now),
   ]);
   return {
     json: { tokens },
-    text: rows.length === 0 ? null : table([['TOKEN', 'NAME', 'CREATED', 'EXPIRES', 'LAST USED'], ...rows]),
+    text:
+      rows.length === 0
+        ? null
+        : table([['TOKEN', 'NAME', 'SCOPE', 'PROJECT', 'CREATED', 'EXPIRES', 'LAST USED'], ...rows]),
   };
 }
 
 async function remove(context: Context, [id = '']: string[], options: AccountOption): Promise<Result> {
   const account = readAccount(options);
-  const answer = await asAdmin(context, (api) => api.removeToken(account, id));
+  const answer = await withHostedPlane(context, (api) => api.removeToken(account, id));
   context.output.note(`Removed ${answer.id} of ${account}: it works no more.`);
   return { json: answer, text: answer.id };
 }
 
-/** Calls a hosted plane, and says which token it takes where the one that there is does not do. */
-async function asAdmin<T>(context: Context, call: (api: Api) => Promise<T>): Promise<T> {
-  const [{ choosePlane }, { createApi }] = await Promise.all([
-    import('../plane-choice.ts'),
-    import('../api.ts'),
-  ]);
-  const choice = choosePlane(context);
-  if (choice.kind !== 'hosted') {
-    throw new SphereError('USAGE', 'Accounts and tokens are for hosted planes, and no such plane is named.', {
-      hint: 'Set SPHERE_URL to the address of the plane and SPHERE_TOKEN to its admin token, or sign in with it: `sphere login`.',
-    });
-  }
-  const { url, token } = choice.address;
-  const api = createApi({ url, token });
-  try {
-    return await call(api);
-  } catch (error) {
-    if (!(error instanceof SphereError) || error.code !== 'NOT_SIGNED_IN') throw error;
-    throw new SphereError(error.code, `The plane refuses ${tokenName(choice.tokenFrom)}: ${error.message}.`, {
-      hint: 'It takes the admin token of the plane, in SPHERE_TOKEN: its SPHERE_ADMIN_TOKEN, or what its first start printed.',
-      requestId: error.requestId,
-      cause: error,
-    });
-  } finally {
-    api.close();
-  }
-}
-
-function readAccount({ account }: AccountOption): string {
-  if (account === undefined) {
-    throw new SphereError('INPUT_NEEDED', 'No account is named.', { hint: 'Name it with --account.' });
-  }
-  if (accountNamePattern.test(account)) return account;
-  throw new SphereError('USAGE', `--account: "${account}" is not the name of an account.`, {
-    hint: 'It takes 1 to 63 of a-z, 0-9 and single inner hyphens, such as acme.',
-  });
+function readScope(text: string): Scope {
+  if (text === 'read' || text === 'deploy' || text === 'admin') return text;
+  throw new SphereError('USAGE', `--scope takes read, deploy or admin, not "${text}".`);
 }
 
 function readDays(text: string): number {
@@ -155,5 +142,3 @@ function readDays(text: string): number {
 
 /** The day of an instant, as `2026-03-01`. */
 const day = (iso: string) => iso.slice(0, 10);
-
-const tokenName = (from: string) => (from === 'sphere login' ? 'the token of your sign-in' : from);

@@ -8,6 +8,11 @@ export type Database = {
   query: Kysely<Tables>;
   /** Runs `work` in one transaction; only its handle may be used inside. It is run again after a deadlock. */
   transaction<T>(work: (trx: Transaction<Tables>) => Promise<T>): Promise<T>;
+  /**
+   * Calls `told` with every notice on `channel`, and `again` whenever notices before this moment may have been lost. The
+   * returned function ends it. Absent where no other process could send one.
+   */
+  listen?(channel: string, told: (notice: string) => void, again: () => void): () => Promise<void>;
   close(): Promise<void>;
 };
 

@@ -8,7 +8,7 @@ import {
   sql,
 } from 'kysely';
 import { environmentScopes } from '../../contract/environment-values.ts';
-import { deploymentStatuses, publicationKinds, publicationStates } from '../../contract/words.ts';
+import { deploymentStatuses, publicationKinds, publicationStates, scopes } from '../../contract/words.ts';
 import type { Tables } from './tables.ts';
 
 /** `check (column in (…))`: a closed list is easier to extend later than an enum type. */
@@ -269,6 +269,68 @@ const environment: Migration = {
   },
 };
 
+/** Scopes of tokens, jobs that need none, and who has changed what. Adds, and changes nothing that older planes read. */
+const tokens: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema
+      .alterTable('tokens')
+      // Tokens of older planes, which knew no scopes: they may go on deploying.
+      .addColumn('scope', 'text', (c) => c.notNull().defaultTo('deploy').check(oneOf('scope', scopes)))
+      .addColumn('project', 'text')
+      .addColumn('trust_id', 'text')
+      .addColumn('subject', 'text')
+      .execute();
+    await sql`create index tokens_of_trust on tokens (trust_id) where trust_id is not null`.execute(db);
+    await db.schema.alterTable('deployments').addColumn('token_id', 'text').execute();
+    await sql`create index deployments_of_token on deployments (token_id)
+      where token_id is not null and deployment_status in ('queued', 'building')`.execute(db);
+    await db.schema
+      .createTable('trusts')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('account_id', 'text', (c) => c.notNull().references('accounts.id'))
+      .addColumn('provider', 'text', (c) => c.notNull())
+      .addColumn('issuer', 'text', (c) => c.notNull())
+      .addColumn('repository', 'text', (c) => c.notNull())
+      .addColumn('repository_id', 'text')
+      .addColumn('ref', 'text')
+      .addColumn('environment', 'text')
+      .addColumn('project', 'text', (c) => c.notNull())
+      .addColumn('created_at', 'timestamptz', (c) => c.notNull().defaultTo(sql`now()`))
+      .addColumn('last_used_at', 'timestamptz')
+      .execute();
+    await db.schema
+      .createIndex('trusts_of_repository')
+      .on('trusts')
+      .columns(['issuer', 'repository'])
+      .execute();
+    await db.schema.createIndex('trusts_of_account').on('trusts').column('account_id').execute();
+    await db.schema
+      .createTable('used_id_tokens')
+      .addColumn('id', 'text', (c) => c.primaryKey())
+      .addColumn('expires_at', 'timestamptz', (c) => c.notNull())
+      .execute();
+    await db.schema
+      .createTable('audit')
+      .addColumn('id', 'bigint', (c) => c.primaryKey().generatedAlwaysAsIdentity())
+      .addColumn('at', 'timestamptz', (c) => c.notNull().defaultTo(sql`now()`))
+      .addColumn('account_id', 'text')
+      .addColumn('actor_kind', 'text', (c) => c.notNull())
+      .addColumn('actor', 'text')
+      .addColumn('action', 'text', (c) => c.notNull())
+      .addColumn('project', 'text')
+      .addColumn('object', 'text')
+      .addColumn('address', 'text')
+      .addColumn('request_id', 'text')
+      .execute();
+    await db.schema.createIndex('audit_of_account').on('audit').columns(['account_id', 'id desc']).execute();
+    await db.schema
+      .createIndex('audit_of_project')
+      .on('audit')
+      .columns(['account_id', 'project', 'id desc'])
+      .execute();
+  },
+};
+
 const migrations: Record<string, Migration> = {
   '0001-initial': initial,
   '0002-hosted': hosted,
@@ -276,6 +338,7 @@ const migrations: Record<string, Migration> = {
   '0004-previews': previews,
   '0005-history-filters': filters,
   '0006-environment': environment,
+  '0007-tokens': tokens,
   '0008-isolation': isolation,
 };
 const provider: MigrationProvider = { getMigrations: async () => migrations };

@@ -4,6 +4,7 @@ import pg from 'pg';
 import { SphereError } from '../../contract/errors.ts';
 import { createDatabase, type Database } from './database.ts';
 import { migrate, pendingMigrations } from './migrations.ts';
+import { listen } from './postgres-notices.ts';
 
 export type PostgresOptions = {
   /** `postgres://user:password@host/database`. */
@@ -42,7 +43,10 @@ export async function openPostgresDatabase(options: PostgresOptions): Promise<Da
   try {
     await checkVersion(pool);
     if ((await pendingMigrations(database.query)).length > 0) await migrateAlone(options.url);
-    return database;
+    return {
+      ...database,
+      listen: (channel, told, again) => listen(options, { channel, told, again }),
+    };
   } catch (error) {
     await database.close();
     throw error;

@@ -1,6 +1,6 @@
 /** The tables as Kysely sees them. `migrations.ts` makes them; both databases run the same SQL. */
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
-import type { Detection, PublicationFigures, Source } from '../../contract/api.ts';
+import type { ActorKind, Detection, PublicationFigures, Source, TrustProvider } from '../../contract/api.ts';
 import type { BuildSettings, Serving } from '../../contract/configuration.ts';
 import type { DeploymentEnvironment } from '../../contract/environment-api.ts';
 import type { EnvironmentScope } from '../../contract/environment-values.ts';
@@ -12,6 +12,7 @@ import type {
   Phase,
   PublicationKind,
   PublicationState,
+  Scope,
 } from '../../contract/words.ts';
 import type { RunnerRef } from '../ports.ts';
 
@@ -105,6 +106,8 @@ export type DeploymentTable = {
   finished_at: OptionalTime;
   /** When its log was freed for its age. */
   log_removed_at: OptionalTime;
+  /** With which token it was asked for; the token may be gone. */
+  token_id: string | null;
 };
 
 export type PublicationTable = {
@@ -147,6 +150,51 @@ export type TokenTable = {
   created_at: Time;
   expires_at: OptionalTime;
   last_used_at: OptionalTime;
+  scope: Generated<Scope>;
+  /** The slug of the only project that it reaches. */
+  project: string | null;
+  /** The trust by which a job has got it, and as whom. */
+  trust_id: string | null;
+  subject: string | null;
+};
+
+/** Jobs of which repository may deploy to which project. */
+export type TrustTable = {
+  id: string;
+  account_id: string;
+  provider: TrustProvider;
+  issuer: string;
+  /** As its host writes it, in lower case. */
+  repository: string;
+  /** The host's own id of it, which another repository of the same name does not have. Null until the first use. */
+  repository_id: string | null;
+  /** The full name of the only ref, such as `refs/heads/main`. */
+  ref: string | null;
+  environment: string | null;
+  /** The slug. */
+  project: string;
+  created_at: Time;
+  last_used_at: OptionalTime;
+};
+
+/** ID tokens that have been exchanged: none is taken twice. */
+export type UsedIdTokenTable = { id: string; expires_at: Time };
+
+/** Every change that somebody made. */
+export type AuditTable = {
+  id: Generated<string>;
+  at: Time;
+  /** Whose objects it is about; null: the plane's own. */
+  account_id: string | null;
+  actor_kind: ActorKind;
+  /** The token, the attempt, or the subject of a job. */
+  actor: string | null;
+  action: string;
+  /** The slug. */
+  project: string | null;
+  object: string | null;
+  address: string | null;
+  request_id: string | null;
 };
 
 export type EnvironmentValueTable = {
@@ -180,4 +228,7 @@ export type Tables = {
   plane_facts: PlaneFactTable;
   tokens: TokenTable;
   environment_values: EnvironmentValueTable;
+  trusts: TrustTable;
+  used_id_tokens: UsedIdTokenTable;
+  audit: AuditTable;
 };

@@ -1,8 +1,9 @@
-/** Accounts and their tokens, for the admin of a hosted plane. */
+/** Accounts, for the admin of a hosted plane; their tokens, for those of the account who may. */
 import { createAccountSchema, createTokenSchema } from '../../contract/api.ts';
 import { SphereError } from '../../contract/errors.ts';
-import { createAccount, createToken, listAccounts, listTokens, removeToken } from '../accounts.ts';
+import { createAccount, listAccounts } from '../accounts.ts';
 import type { Plane } from '../plane.ts';
+import { createToken, listTokens, removeToken } from '../tokens.ts';
 import { parse, type RouteTable } from './mount.ts';
 
 /** The routes of accounts. A plane that is its one user's own has one account, and no others. */

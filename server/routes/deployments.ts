@@ -18,6 +18,7 @@ import { isEnded } from '../deployment-status.ts';
 import { findDeployment, showDeployment } from '../deployments.ts';
 import { followLog } from '../follow.ts';
 import { listDeployments } from '../history.ts';
+import type { OpenUses } from '../open-uses.ts';
 import type { Plane } from '../plane.ts';
 import { findProject } from '../projects.ts';
 import { redeploy } from '../redeploy.ts';
@@ -29,7 +30,7 @@ import { throughPlane } from './transfers.ts';
 const maxSourceBytes = 2 * 1024 ** 3;
 
 /** The routes of sources and deployments. */
-export function deploymentRoutes(plane: Plane): RouteTable {
+export function deploymentRoutes(plane: Plane, uses: OpenUses): RouteTable {
   const turns = createTurns();
   return {
     offerSource: {
@@ -66,17 +67,27 @@ export function deploymentRoutes(plane: Plane): RouteTable {
       },
     },
     createDeployment: {
-      async answer({ request, response, account }) {
+      async answer({ request, response, account, reach }) {
         const body = parse(createDeploymentSchema, request.body);
+        reach(body.project);
         const answer = await createDeployment(plane, account(), body, idempotencyKey(request), turns);
         response.status(answer.outcome === 'created' ? 201 : 200).json(answer);
         return undefined;
       },
     },
     listDeployments: {
-      async answer({ request, account }) {
-        const { project, limit, before, status, branch } = request.query;
-        const of = typeof project === 'string' ? await findProject(plane, account(), project) : undefined;
+      async answer({ request, account, holder, reach }) {
+        const { limit, before, status, branch } = request.query;
+        const project = request.query.project ?? holder().project;
+        if (typeof project === 'string') reach(project);
+        // A token may be for a project that is not there yet: it has no deployments, which is no mistake of its bearer.
+        const none = (error: unknown) => {
+          if (request.query.project === undefined) return null;
+          throw error;
+        };
+        const of =
+          typeof project === 'string' ? await findProject(plane, account(), project).catch(none) : undefined;
+        if (of === null) return { deployments: [], next: null };
         return listDeployments(plane, account(), {
           project: of?.id,
           limit: limit === undefined ? 20 : pageSize(limit),
@@ -111,7 +122,7 @@ export function deploymentRoutes(plane: Plane): RouteTable {
         return undefined;
       },
     },
-    deploymentLogs: { answer: (context) => streamLogs(plane, context) },
+    deploymentLogs: { answer: (context) => streamLogs(plane, uses, context) },
   };
 }
 
@@ -125,7 +136,8 @@ function idempotencyKey(request: Request): string | undefined {
 /** The log as NDJSON objects: `?after=` a seq, `?follow=1` until the end. */
 async function streamLogs(
   plane: Plane,
-  { request, response, account, parameter }: RouteContext,
+  uses: OpenUses,
+  { request, response, account, holder, parameter }: RouteContext,
 ): Promise<undefined> {
   const row = await findDeployment(plane.database.query, account(), parameter('id'));
   const after = request.query.after === undefined ? 0 : Number(request.query.after);
@@ -134,7 +146,11 @@ async function streamLogs(
   }
   if (isEnded(row.deployment_status)) await plane.logs.end(row.id);
   const gone = new AbortController();
-  response.on('close', () => gone.abort());
+  const release = uses.hold(holder().token, () => response.destroy());
+  response.on('close', () => {
+    release();
+    gone.abort();
+  });
   if (response.destroyed) return undefined;
   response.type('application/x-ndjson').flushHeaders();
   const wait = request.query.follow === '1';

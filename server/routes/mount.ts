@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
 import { httpStatusOf, SphereError } from '../../contract/errors.ts';
-import { type RouteName, routes } from '../../contract/routes.ts';
-import type { Caller, Callers } from '../callers.ts';
+import { type Route, type RouteName, routes } from '../../contract/routes.ts';
+import { type Asker, askedBy } from '../asked-by.ts';
+import { attemptOf, type Caller, type Callers, type Holder, type Named } from '../callers.ts';
 
 export type RouteContext = {
   request: Request;
@@ -14,6 +15,10 @@ export type RouteContext = {
   parameter(name: string): string;
   /** The account that calls. */
   account(): string;
+  /** Whose token it is that calls. */
+  holder(): Holder;
+  /** Throws `NOT_FOUND` for a project that the token does not reach: for what no path names. */
+  reach(project: string): void;
   /** The attempt that a builder's route names. */
   attempt(): { deployment: string; attempt: number };
 };
@@ -24,28 +29,39 @@ export type Answer = (context: RouteContext) => Promise<unknown>;
 export type RouteDefinition = { answer: Answer; body?: { json: string } | 'stream' };
 export type RouteTable = Partial<Record<RouteName, RouteDefinition>>;
 
-/** A router with every route of `table`, and the error answer behind them. */
-export function mountRoutes(
-  callers: Callers,
-  table: RouteTable,
-  report: (message: string, error: unknown) => void,
-) {
+export type MountOptions = {
+  callers: Callers;
+  /** Writes down a change that no use case has written down in a transaction of its own. */
+  record(change: { action: RouteName; project: string | null; object: string | null }): Promise<void>;
+  report(message: string, error: unknown): void;
+};
+
+/** A router with every route of the contract, and the error answer behind them. Throws when `table` lacks one. */
+export function mountRoutes({ callers, record, report }: MountOptions, table: RouteTable) {
   const router = express.Router();
   router.use((_, response, next) => {
     response.set('x-request-id', randomUUID());
     response.set('cache-control', 'no-store');
     next();
   });
-  for (const [name, definition] of Object.entries(table) as [RouteName, RouteDefinition][]) {
-    const { method, path, principal } = routes[name];
+  for (const name of Object.keys(routes) as RouteName[]) {
+    const definition = table[name];
+    if (!definition) throw new Error(`nothing answers ${name}, which the contract promises`);
+    const row: Route = routes[name];
+    const { method, path } = row;
     const authorise: RequestHandler = async (request, response, next) => {
       if (request.originalUrl.includes('%00')) throw new SphereError('REQUEST_INVALID', 'the path holds NUL');
-      const attempt = principal === 'builder' || principal === 'bootstrap' ? attemptOf(request) : undefined;
-      response.locals.caller = await callers.identify(principal, request.headers.authorization, attempt);
+      response.locals.caller = await callers.identify(row, request.headers.authorization, namedIn(request));
       next();
     };
     const answer: RequestHandler = async (request, response) => {
-      const body = await definition.answer(contextOf(request, response));
+      const asker = askerOf(request, response);
+      const body = await askedBy(asker, async () => {
+        const answer = await definition.answer(contextOf(request, response));
+        if (method !== 'get' && !row.unaudited && !asker.recorded)
+          await record({ action: name, ...objectOf(request, response.locals.caller as Caller) });
+        return answer;
+      });
       if (body !== undefined && !response.headersSent) response.json(body);
     };
     const { body } = definition;
@@ -85,12 +101,40 @@ function wellFormed(_key: string, value: unknown): unknown {
   return typeof value === 'string' && surrogate.test(value) ? Buffer.from(value).toString() : value;
 }
 
-function attemptOf(request: Request): { deployment: string; attempt: number } {
-  const { deployment, attempt } = request.params as { deployment?: string; attempt?: string };
-  if (!deployment || !attempt || !/^[1-9]\d{0,8}$/.test(attempt)) {
-    throw new SphereError('REQUEST_INVALID', 'the path names no attempt');
+const namedIn = (request: Request) => request.params as Named;
+
+function askerOf(request: Request, response: Response): Asker {
+  const caller = response.locals.caller as Caller;
+  const holder = 'holder' in caller ? caller.holder : undefined;
+  return {
+    ...actorOf(caller, namedIn(request)),
+    account: holder?.account ?? (caller.kind === 'builder' ? caller.account : null),
+    token: holder?.token ?? null,
+    address: request.ip ?? null,
+    requestId: String(response.getHeader('x-request-id')),
+    recorded: false,
+  };
+}
+
+function actorOf(caller: Caller, named: Named): Pick<Asker, 'kind' | 'id'> {
+  if ('holder' in caller) {
+    const { account, token, subject } = caller.holder;
+    if (account === null) return { kind: 'admin', id: token };
+    return subject === null ? { kind: 'token', id: token } : { kind: 'job', id: subject };
   }
-  return { deployment, attempt: Number(attempt) };
+  if (caller.kind === 'nobody') return { kind: 'nobody', id: null };
+  return { kind: 'builder', id: `${named.deployment}#${named.attempt}` };
+}
+
+/** What a request is about, as far as its path and body say. */
+function objectOf(request: Request, caller: Caller): { project: string | null; object: string | null } {
+  const { slug, id, name, account, deployment } = namedIn(request);
+  const { project } = (request.body ?? {}) as { project?: unknown };
+  const built = caller.kind === 'builder' ? caller.project : null;
+  return {
+    project: slug ?? (typeof project === 'string' ? project.slice(0, 63) : built),
+    object: id ?? name ?? deployment ?? account ?? null,
+  };
 }
 
 function contextOf(request: Request, response: Response): RouteContext {
@@ -104,7 +148,18 @@ function contextOf(request: Request, response: Response): RouteContext {
       if (caller.kind !== 'account') throw new Error('this route is not for accounts');
       return caller.account;
     },
-    attempt: () => attemptOf(request),
+    holder() {
+      if (!('holder' in caller)) throw new Error('this route is not for holders of tokens');
+      return caller.holder;
+    },
+    reach(project) {
+      const only = 'holder' in caller ? caller.holder.project : null;
+      if (only === null || only === project) return;
+      throw new SphereError('NOT_FOUND', `there is no project "${project}" for this token`, {
+        hint: `It is for the project "${only}" alone.`,
+      });
+    },
+    attempt: () => attemptOf(namedIn(request)),
   };
 }
 

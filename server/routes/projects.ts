@@ -15,10 +15,14 @@ import { oneText, pageSize } from './query.ts';
 export function projectRoutes(plane: Plane): RouteTable {
   return {
     listProjects: {
-      async answer({ request, account }): Promise<ProjectList> {
+      async answer({ request, account, holder }): Promise<ProjectList> {
         const { limit, after } = request.query;
         const most = limit === undefined ? undefined : pageSize(limit);
-        return listProjects(plane, account(), { limit: most, after: oneText('after', after) });
+        return listProjects(plane, account(), {
+          limit: most,
+          after: oneText('after', after),
+          only: holder().project,
+        });
       },
     },
     getProject: {

@@ -19,6 +19,7 @@ const request = (
   directory: join(emptyDirectory(), 'source'),
   mirrors: join(emptyDirectory(), 'git'),
   allowLocal: true,
+  gitHosts: null,
   environment,
   signal: new AbortController().signal,
   say: () => {},

@@ -59,6 +59,8 @@ export async function openAdminPlane(...accounts: string[]): Promise<AdminPlane>
       const entry = {
         id: `tok_${tokens.length + 1}`,
         name: asked.name,
+        scope: asked.scope ?? 'deploy',
+        project: asked.project ?? null,
         createdAt,
         expiresAt,
         lastUsedAt: null,

@@ -37,7 +37,7 @@ describe('sphere token create', () => {
     const plane = await openAdminPlane('acme');
     const { exitCode, stdout, stderr } = await sphere('token create --account acme', plane.environment);
     expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: 'sph_acme_1\n' });
-    expect(stderr).toMatch(/tok_1 \("ci"\) of acme does not expire.*not shown again/);
+    expect(stderr).toMatch(/tok_1 \("ci", scope deploy\) of acme does not expire.*not shown again/);
     expect(plane.changes).toEqual(['POST /v1/accounts/acme/tokens']);
   });
 
@@ -47,6 +47,13 @@ describe('sphere token create', () => {
     const { stdout } = await sphere(args, plane.environment);
     expect(JSON.parse(stdout)).toMatchObject({ token: 'sph_acme_1', account: 'acme', name: 'deploys' });
     expect(plane.accounts.get('acme')).toMatchObject([{ name: 'deploys', expiresAt: expect.any(String) }]);
+  });
+
+  test('gives it a scope and a project', async () => {
+    const plane = await openAdminPlane('acme');
+    const args = 'token create --account acme --scope read --project shop --json';
+    const { stdout } = await sphere(args, plane.environment);
+    expect(JSON.parse(stdout)).toMatchObject({ scope: 'read', project: 'shop' });
   });
 
   test('makes the account with --yes', async () => {
@@ -84,6 +91,7 @@ describe('sphere token create', () => {
     ['token create --account Acme', 2, '--account: "Acme"'],
     ['token create --account acme --expires soon', 2, '--expires takes a number of days'],
     ['token create --account acme --expires 0', 2, '--expires'],
+    ['token create --account acme --scope root', 2, '--scope takes read, deploy or admin'],
     ['token', 2, 'token create --account NAME'],
     ['token rm --account acme', 2, "missing required argument 'id'"],
     ['token create --acount acme', 2, '--account'],
@@ -113,7 +121,7 @@ describe('sphere token', () => {
     const plane = await openAdminPlane('acme');
     await sphere('token create --account acme --expires 30', plane.environment);
     const listed = await sphere('token ls --account acme', plane.environment);
-    expect(listed.stdout).toMatch(/^TOKEN .*\ntok_1 +ci +\d+ .* ago +2026-03-01 +never\n$/);
+    expect(listed.stdout).toMatch(/^TOKEN .*\ntok_1 +ci +deploy +all +\d+ .* ago +2026-03-01 +never\n$/);
     expect(listed.stdout).not.toContain('sph_');
 
     const gone = await sphere('token rm tok_1 --account acme', plane.environment);

@@ -62,6 +62,8 @@ test('the least that a hosted plane needs gives it everything', () => {
     leaseMs: 30_000,
     maxLogBytes: 200_000_000,
     trustedProxies: ['loopback'],
+    gitHosts: [],
+    oidcIssuers: [],
   });
 });
 
@@ -118,6 +120,24 @@ describe('takes', () => {
       'proxies',
       { SPHERE_TRUSTED_PROXIES: 'loopback, 10.0.0.0/8, ::1' },
       { trustedProxies: ['loopback', '10.0.0.0/8', '::1'] },
+    ],
+    [
+      'hosts of repositories',
+      { SPHERE_GIT_HOSTS: 'Git.Corp.Example, 10.0.0.5:8443' },
+      { gitHosts: ['git.corp.example', '10.0.0.5:8443'] },
+    ],
+    [
+      'issuers of ID tokens',
+      {
+        SPHERE_OIDC_ISSUERS:
+          'gitlab=https://gitlab.example.com,github=https://ghe.example.com/_services/token',
+      },
+      {
+        oidcIssuers: [
+          { provider: 'gitlab', url: 'https://gitlab.example.com', keys: null },
+          { provider: 'github', url: 'https://ghe.example.com/_services/token', keys: null },
+        ],
+      },
     ],
     [
       'an S3-compatible store',

@@ -4,16 +4,23 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../../contract/api.ts';
+import type {
+  CreateDeployment,
+  CreateDeploymentAnswer,
+  CreateToken,
+  Deployment,
+} from '../../contract/api.ts';
 import type { ErrorBody } from '../../contract/errors.ts';
-import { createAccount, createToken, ensureAdminToken } from '../../server/accounts.ts';
+import { createAccount } from '../../server/accounts.ts';
 import { createDiskLogStore } from '../../server/adapters/disk-log-store.ts';
 import { createDiskSiteStore } from '../../server/adapters/disk-site-store.ts';
 import type { Database } from '../../server/database/database.ts';
 import { duties } from '../../server/duties.ts';
+import type { Issuer } from '../../server/id-tokens.ts';
 import { createKeys, type Keys } from '../../server/keys.ts';
 import type { SiteStore } from '../../server/ports.ts';
 import { openReplica } from '../../server/replica.ts';
+import { createToken, ensureAdminToken } from '../../server/tokens.ts';
 import { createPaperRunner, playBuilder, request } from './plane.ts';
 
 export type Replicas = Awaited<ReturnType<typeof startReplicas>>;
@@ -25,6 +32,9 @@ export type ReplicasOptions = {
   leaseMs?: number;
   /** The keys of each replica. Default: the same for all. */
   keys?: readonly Keys[];
+  issuers?: Issuer[];
+  /** Default: a replica's own address. */
+  publicUrl?: string;
   /** What the replicas use in place of the store on disk. */
   sites?: (store: SiteStore) => SiteStore;
 };
@@ -69,11 +79,13 @@ export async function startReplicas(database: Database, options: ReplicasOptions
           leaseMs: options.leaseMs ?? 30_000,
           exclusive: false,
           allowLocalRepository: false,
-          url: `http://127.0.0.1:${port}`,
+          gitHosts: [],
+          url: options.publicUrl ?? `http://127.0.0.1:${port}`,
         },
         duties,
         listen: { host: '127.0.0.1', port },
         trustedProxies: [],
+        issuers: options.issuers ?? [],
         waitingFor: () => [],
         prune: async () => ({ freedBytes: 0, parts: [] }),
       },
@@ -109,10 +121,10 @@ export async function startReplicas(database: Database, options: ReplicasOptions
     call,
     adminToken: 'admin-'.repeat(6),
     bootstrapToken: (id: string, attempt: number) => keys.bootstrapToken(id, attempt),
-    /** A token of the account, which is made. */
-    async account(name: string): Promise<string> {
+    /** A token of the account, which is made; it may do everything there, unless `change` says otherwise. */
+    async account(name: string, change: Partial<CreateToken> = {}): Promise<string> {
       await createAccount(clock, name);
-      return (await createToken(clock, name, { name: 'test' })).token;
+      return (await createToken(clock, name, { name: 'test', scope: 'admin', ...change })).token;
     },
     async create(replica: number, token: string, change: Partial<CreateDeployment> = {}, headers = {}) {
       const body = { ...request(change), region: change.region };
