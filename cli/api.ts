@@ -46,7 +46,7 @@ import type {
 } from '../contract/api.ts';
 import { type ErrorBody, errorCodes, SphereError } from '../contract/errors.ts';
 import { type RouteName, routePath, routes } from '../contract/routes.ts';
-import { createHttpClient, type HttpClient, readText } from './http.ts';
+import { type Call, createHttpClient, type HttpClient, readText } from './http.ts';
 
 /** Where a plane answers. */
 export type PlaneAddress = {
@@ -217,7 +217,7 @@ async function send<T>(
   if (routes[name].principal !== 'nobody') headers.authorization = `Bearer ${plane.token}`;
   if (request.body !== undefined) headers['content-type'] = 'application/json';
   return retrying(plane, request.repeatable, async () => {
-    const answer = await client.send({
+    const answer = await sendPatiently(client, {
       method: routes[name].method.toUpperCase(),
       url: url.href,
       headers,
@@ -286,6 +286,22 @@ async function uploadElsewhere(
       { hint: 'Deploy again; if it stays so, `sphere server check` on the plane looks for the cause.' },
     );
   });
+}
+
+/** The longest that is waited for a plane that has had too many requests, in milliseconds. */
+const patienceMs = 2 * 60_000;
+
+/** Sends again what the plane did not take because there was too much of it, when the plane says. */
+async function sendPatiently(client: HttpClient, call: Call & { body?: string }): Promise<IncomingMessage> {
+  const until = Date.now() + patienceMs;
+  for (;;) {
+    const answer = await client.send(call);
+    const seconds = Number(answer.headers['retry-after']);
+    if (answer.statusCode !== 429 || !(seconds > 0) || Date.now() + seconds * 1000 > until) return answer;
+    answer.resume();
+    // Not all at once, those who have waited for the same moment.
+    await sleep(seconds * 1000 + Math.random() * 1000);
+  }
 }
 
 /** Runs `attempt` again after failures that may pass: always when nothing was sent, else when it is `repeatable`. */

@@ -19,6 +19,7 @@ import { duties } from '../../server/duties.ts';
 import type { Issuer } from '../../server/id-tokens.ts';
 import { createKeys } from '../../server/keys.ts';
 import type { SiteStore } from '../../server/ports.ts';
+import type { RateLimitOptions } from '../../server/rate-limits.ts';
 import { openReplica } from '../../server/replica.ts';
 import { createToken, ensureAdminToken } from '../../server/tokens.ts';
 import { createPaperRunner, playBuilder, request } from './plane.ts';
@@ -31,6 +32,7 @@ export type ReplicasOptions = {
   maxBuildsPerAccount?: number;
   leaseMs?: number;
   issuers?: Issuer[];
+  limits?: RateLimitOptions;
   /** Default: a replica's own address. */
   publicUrl?: string;
   /** What the replicas use in place of the store on disk. */
@@ -84,6 +86,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
         listen: { host: '127.0.0.1', port },
         trustedProxies: [],
         issuers: options.issuers ?? [],
+        limits: options.limits ?? null,
         waitingFor: () => [],
         prune: async () => ({ freedBytes: 0, parts: [] }),
       },
