@@ -3,21 +3,29 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-// Types only: the module itself would load zod, which takes longer than a deployment of what is live already.
 import type {
   Account,
   AccountList,
   AuditList,
   CreateAccountAnswer,
-  CreateDeployment,
-  CreateDeploymentAnswer,
   CreateToken,
   CreateTokenAnswer,
   CreateTrust,
-  Deployment,
-  DeploymentList,
   Exchange,
   ExchangeAnswer,
+  RemoveTokenAnswer,
+  RemoveTrustAnswer,
+  TokenEntry,
+  TokenList,
+  Trust,
+  TrustList,
+} from '../contract/accounts-api.ts';
+// Types only: the module itself would load zod, which takes longer than a deployment of what is live already.
+import type {
+  CreateDeployment,
+  CreateDeploymentAnswer,
+  Deployment,
+  DeploymentList,
   Health,
   idempotencyHeader,
   PlaneStatus,
@@ -30,18 +38,12 @@ import type {
   RegionList,
   RemoveProjectAnswer,
   RemoveTargetAnswer,
-  RemoveTokenAnswer,
-  RemoveTrustAnswer,
   RollbackAnswer,
   RollbackPlan,
   SourceAnswer,
   SourceRequest,
   Target,
   TargetList,
-  TokenEntry,
-  TokenList,
-  Trust,
-  TrustList,
   WhoAmI,
 } from '../contract/api.ts';
 import { type ErrorBody, errorCodes, SphereError } from '../contract/errors.ts';

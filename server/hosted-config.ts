@@ -1,6 +1,6 @@
 /** The hosted plane's configuration: read from the environment once, all problems at once, no secret in any of them. */
 import { isIP } from 'node:net';
-import type { TrustProvider } from '../contract/api.ts';
+import type { TrustProvider } from '../contract/accounts-api.ts';
 import {
   buildEnvironment,
   builderEnvironment,

@@ -1,7 +1,7 @@
 /** Trusts: jobs of which repository may deploy to which project, and the tokens that such jobs get. */
 import { createHash } from 'node:crypto';
 import type { Selectable } from 'kysely';
-import type { CreateTrust, Exchange, ExchangeAnswer, Trust } from '../contract/api.ts';
+import type { CreateTrust, Exchange, ExchangeAnswer, Trust } from '../contract/accounts-api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { slugRefusal } from '../contract/words.ts';
 import { checkRef } from '../files/repository-url.ts';

@@ -4,12 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type {
-  CreateDeployment,
-  CreateDeploymentAnswer,
-  CreateToken,
-  Deployment,
-} from '../../contract/api.ts';
+import type { CreateToken } from '../../contract/accounts-api.ts';
+import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../../contract/api.ts';
 import type { ErrorBody } from '../../contract/errors.ts';
 import { createAccount } from '../../server/accounts.ts';
 import { createDiskLogStore } from '../../server/adapters/disk-log-store.ts';
