@@ -1,6 +1,6 @@
 /** Signs a job of GitHub or GitLab in with what its host says of it: no token has to be kept there. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ExchangeAnswer } from '../contract/api.ts';
+import type { ExchangeAnswer } from '../contract/accounts-api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { createApi } from './api.ts';
 import type { JobIdentity } from './config.ts';

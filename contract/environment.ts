@@ -81,6 +81,9 @@ export const hostedEnvironment = {
   SPHERE_MAX_LOG_BYTES: 'The most bytes of log kept per deployment. Default: 200 MB.',
   SPHERE_TRUSTED_PROXIES:
     "The proxies whose word on a caller's address counts: addresses, networks such as `10.0.0.0/8`, or `loopback`, `linklocal`, `uniquelocal`, separated by commas. Default: `loopback`.",
+  SPHERE_REQUESTS_PER_MINUTE: 'How often one token may ask, over all replicas. Default: 1200.',
+  SPHERE_REFUSALS_PER_MINUTE:
+    'How often one address may ask without a token that counts, over all replicas. Default: 60.',
   SPHERE_GIT_HOSTS:
     'The hosts of your own that repositories may be on, beside those of the public Internet: names or addresses, each with a port or without, separated by commas, such as `git.corp.example,10.0.0.5:8443`.',
   SPHERE_OIDC_ISSUERS:

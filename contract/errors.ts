@@ -61,6 +61,7 @@ const codes = {
   DEPLOYMENT_SUPERSEDED: { http: 409, exit: exitCodes.cancelled },
   DEPLOYMENT_OUTRUN: { http: 409, exit: exitCodes.cancelled },
   INTERRUPTED: { http: 499, exit: exitCodes.interrupted },
+  RATE_LIMITED: { http: 429, exit: exitCodes.infrastructure },
   PUBLISH_FAILED: { http: 500, exit: exitCodes.infrastructure },
   PLANE_UNREACHABLE: { http: 503, exit: exitCodes.infrastructure },
   PLANE_START_FAILED: { http: 503, exit: exitCodes.infrastructure },

@@ -14,7 +14,31 @@ export const sitePathSchema = z
 function isSitePath(path: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   if (/[\u0000-\u001f\u007f\\]/.test(path)) return false;
-  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+  // The longest key of S3 (1,024 bytes), and the longest name of a file of every system that we know.
+  if (bytesOf(path) > 1024) return false;
+  return path
+    .split('/')
+    .every((part) => part !== '' && part !== '.' && part !== '..' && bytesOf(part) <= 255);
+}
+
+const bytesOf = (text: string) => new TextEncoder().encode(text).length;
+
+/**
+ * Two of `paths` that look the same, because they differ only in how Unicode composes a letter; null when there are none.
+ * A browser asks for one of the two, and nobody can say for which. Paths that differ in case are two paths, as on every
+ * web server.
+ */
+export function lookAlikePaths(paths: Iterable<string>): [string, string] | null {
+  const seen = new Map<string, string>();
+  for (const path of paths) {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: what is plain ASCII is composed
+    if (/^[\u0000-\u007f]*$/.test(path)) continue;
+    const composed = path.normalize('NFC');
+    const other = seen.get(composed);
+    if (other !== undefined) return [other, path];
+    seen.set(composed, path);
+  }
+  return null;
 }
 
 export const manifestFileSchema = z.strictObject({

@@ -75,6 +75,42 @@ export const slugPattern = /^(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*$/;
 /** Slugs that would shadow the plane's own host names. */
 export const reservedSlugs: readonly string[] = ['www', 'api', 'admin', 'localhost', 'sphere'];
 
+/** Names under which people expect whoever runs the plane, its mail or its sign-in, and not a site of somebody else. */
+const officialNames = [
+  ...reservedSlugs,
+  ...['account', 'accounts', 'auth', 'billing', 'console', 'dns', 'ftp', 'imap', 'internal', 'login', 'mail'],
+  ...['oauth', 'oidc', 'root', 'security', 'signin', 'smtp', 'sso', 'status', 'support', 'system', 'vpn'],
+  ...['webmail', 'wpad', 'autodiscover', 'autoconfig'],
+];
+
+/** What S3 keeps for itself at the beginning and the end of bucket names (T6); a site's bucket is called as its slug. */
+const notForBuckets = /^(xn-|sthree-|amzn-s3-demo-)|-s3alias$/;
+
+/** What a text looks like at a glance: letters and digits that are taken for one another are the same. */
+const glance = (text: string) =>
+  text
+    .replaceAll('-', '')
+    .replaceAll('rn', 'm')
+    .replaceAll('vv', 'w')
+    .replaceAll('cl', 'd')
+    .replace(
+      /[013457i]/g,
+      (letter) => ({ 0: 'o', 1: 'l', 3: 'e', 4: 'a', 5: 's', 7: 't', i: 'l' })[letter] ?? letter,
+    );
+
+const officialAtAGlance = new Map(officialNames.map((name) => [glance(name), name]));
+
+/**
+ * Why no new project of a hosted plane may be called `slug`, or null. Those that are there keep their names. A slug holds
+ * neither letters beyond `a-z` nor `--`, so that no punycode (`xn--…`) can stand in it.
+ */
+export function slugRefusal(slug: string): string | null {
+  const official = officialAtAGlance.get(glance(slug));
+  if (official === slug) return `"${slug}" is reserved`;
+  if (official !== undefined) return `"${slug}" looks like "${official}", which is reserved`;
+  return notForBuckets.test(slug) ? `"${slug}" cannot be the name of a bucket` : null;
+}
+
 /** An account's name stands in addresses and in command lines: 1 to 63 of `a-z`, `0-9` and single inner hyphens. */
 export const accountNamePattern = /^(?=.{1,63}$)[a-z0-9]+(?:-[a-z0-9]+)*$/;
 

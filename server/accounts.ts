@@ -1,5 +1,5 @@
 /** The accounts of a hosted plane. */
-import type { Account } from '../contract/api.ts';
+import type { Account } from '../contract/accounts-api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { nothingChanged } from './asked-by.ts';
 import { recordChange } from './audit.ts';

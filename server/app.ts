@@ -9,6 +9,7 @@ import type { RequestedHost } from './hosts.ts';
 import type { IdTokens } from './id-tokens.ts';
 import type { OpenUses } from './open-uses.ts';
 import type { Plane } from './plane.ts';
+import type { RateLimits } from './rate-limits.ts';
 import { accountRoutes } from './routes/accounts.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { buildRoutes } from './routes/builds.ts';
@@ -18,6 +19,7 @@ import { mountRoutes } from './routes/mount.ts';
 import { type PlaneRoutesOptions, planeRoutes } from './routes/plane.ts';
 import { projectRoutes } from './routes/projects.ts';
 import { trustRoutes } from './routes/trusts.ts';
+import { endWhenSlow, type LeastSpeed } from './slow-requests.ts';
 import { attachSockets } from './sockets.ts';
 
 /** Answers a request for the site that host names call `label`. */
@@ -34,6 +36,8 @@ export type AppOptions = {
   callers: Callers;
   /** What is open under tokens, and ends with them. */
   uses: OpenUses;
+  /** How often somebody may ask; null: as often as they like. */
+  limits: RateLimits | null;
   /** What of jobs elsewhere is believed; null: nothing. */
   idTokens: IdTokens | null;
   /** What a Host header asks for. */
@@ -57,6 +61,7 @@ export function createApp(plane: Plane, options: AppOptions): App {
     mountRoutes(
       {
         callers,
+        limits: options.limits,
         record: (change) => recordChange(plane.database.query, change),
         report: plane.report,
       },
@@ -96,10 +101,20 @@ export function refuseHost(name: string, response: ServerResponse): void {
 /** An HTTP server for `answer` with the timeouts that the plane's own clients count on. */
 export function createHttpServer(
   answer: (request: IncomingMessage, response: ServerResponse) => void,
+  speed?: LeastSpeed,
 ): Server {
   const server = createServer(
-    { keepAliveTimeout: 75_000, headersTimeout: 20_000, requestTimeout: 0 },
-    answer,
+    {
+      keepAliveTimeout: 75_000,
+      headersTimeout: 20_000,
+      // Uploads take as long as they take, as long as they go on: see `endWhenSlow`.
+      requestTimeout: 0,
+      connectionsCheckingInterval: 5_000,
+    },
+    (request, response) => {
+      endWhenSlow(request, speed);
+      answer(request, response);
+    },
   );
   // A browser that goes away in mid-request is no event for anybody.
   server.on('clientError', (_, socket) => socket.destroy());

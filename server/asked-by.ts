@@ -3,7 +3,7 @@
  * every use case: what the audit log says must not depend on whether each of them has handed it on.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { ActorKind } from '../contract/api.ts';
+import type { ActorKind } from '../contract/accounts-api.ts';
 
 export type Asker = {
   kind: ActorKind;

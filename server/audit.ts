@@ -1,6 +1,6 @@
 /** The audit log: every change, who has made it, when, and from where. */
 import { type SqlBool, sql } from 'kysely';
-import type { ActorKind, AuditEntry, AuditList } from '../contract/api.ts';
+import type { ActorKind, AuditEntry, AuditList } from '../contract/accounts-api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { asker } from './asked-by.ts';
 import type { Queries } from './plane.ts';

@@ -172,6 +172,7 @@ async function open(
     callers: createCallers(plane, embeddedHolder(plane)),
     uses,
     idTokens: null,
+    limits: null,
     requestedHost,
     serveSite,
     plane: {

@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { CreateDeployment } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
-import { LIVE } from '../contract/words.ts';
+import { LIVE, slugRefusal } from '../contract/words.ts';
 import { newId } from './keys.ts';
 import type { Plane } from './plane.ts';
 import { liveSite, type ProjectRow } from './projects.ts';
@@ -18,7 +18,9 @@ export async function ensureProject(
   const find = () =>
     query.selectFrom('projects').selectAll().where('slug', '=', request.project).executeTakeFirst();
   // Somebody else may make it in the same moment.
-  const project = (await find()) ?? (await makeProject(plane, account, request, region)) ?? (await find());
+  const found = await find();
+  if (!found) checkNewSlug(plane, request.project);
+  const project = found ?? (await makeProject(plane, account, request, region)) ?? (await find());
   if (!project) throw new Error(`the project ${request.project} was made and is not there`);
   checkOrigin(project, account, request);
   if (region !== null && region !== project.bucket_location) {
@@ -103,4 +105,11 @@ function checkOrigin(project: ProjectRow, account: string, request: CreateDeploy
         : `Choose another with --slug, or replace that site on purpose with --slug ${request.project}.`,
     },
   );
+}
+
+/** Throws `REQUEST_INVALID`. On a plane that is its one user's own there is nobody to be taken in. */
+function checkNewSlug({ settings }: Plane, slug: string): void {
+  const refusal = settings.exclusive ? null : slugRefusal(slug);
+  if (refusal !== null)
+    throw new SphereError('REQUEST_INVALID', refusal, { hint: 'Choose another with --slug.' });
 }

@@ -1,6 +1,6 @@
 /** The hosted plane's configuration: read from the environment once, all problems at once, no secret in any of them. */
 import { isIP } from 'node:net';
-import type { TrustProvider } from '../contract/api.ts';
+import type { TrustProvider } from '../contract/accounts-api.ts';
 import {
   buildEnvironment,
   builderEnvironment,
@@ -46,6 +46,9 @@ export type HostedConfig = AwsConfig & {
   maxLogBytes: number;
   /** For Express's `trust proxy`. */
   trustedProxies: string[];
+  /** Of one token, and of one address that shows no token that counts. */
+  requestsPerMinute: number;
+  refusalsPerMinute: number;
   /** Hosts of repositories beside public ones, as `HOST` or `HOST:PORT`. */
   gitHosts: string[];
   /** Issuers of ID tokens beside those of github.com and gitlab.com. */
@@ -91,6 +94,8 @@ export function readHostedConfig(environment: NodeJS.ProcessEnv): HostedConfig {
       wants: 'addresses, networks, loopback, linklocal or uniquelocal, such as loopback,10.0.0.0/8',
       otherwise: ['loopback'],
     }),
+    requestsPerMinute: values.whole('SPHERE_REQUESTS_PER_MINUTE', 1200, 10, 1_000_000),
+    refusalsPerMinute: values.whole('SPHERE_REFUSALS_PER_MINUTE', 60, 1, 1_000_000),
     gitHosts: (
       values.list('SPHERE_GIT_HOSTS', {
         fits: (part) => /^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]*:[0-9a-f:]*)(:\d{1,5})?$/i.test(part),

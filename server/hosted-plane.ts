@@ -1,6 +1,7 @@
 /** Puts a replica of a hosted plane together: PostgreSQL, Redis, S3 and ECS behind the ports. */
 import { createEcsRunner } from './adapters/ecs/ecs-runner.ts';
 import type { EcsSettings } from './adapters/ecs/run-task-input.ts';
+import { openRateStores } from './adapters/redis/rate-store.ts';
 import { createRedisLogStore } from './adapters/redis/redis-log-store.ts';
 import { createS3ArtifactStore } from './adapters/s3/artifacts.ts';
 import type { S3Options } from './adapters/s3/options.ts';
@@ -58,6 +59,8 @@ async function open(
     report,
   });
   closers.push(() => logs.close());
+  const counters = openRateStores(config.redis.url);
+  closers.push(() => counters.close());
   const sites = createS3SiteStore(s3);
   const sweep = createS3Sweep(s3);
   const builds = createEcsRunner({
@@ -91,6 +94,11 @@ async function open(
       duties: [...duties, sweepDuty(sweep)],
       listen: config.listen,
       trustedProxies: config.trustedProxies,
+      limits: {
+        perToken: config.requestsPerMinute,
+        refusals: config.refusalsPerMinute,
+        store: counters.store,
+      },
       issuers: [...knownIssuers, ...config.oidcIssuers],
       waitingFor: () => [logs.waitingFor()].filter((what) => what !== null),
       prune: (plane) => sweepStores(plane, sweep),

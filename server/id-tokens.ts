@@ -3,7 +3,7 @@
  * "OpenID Connect reference" of docs.github.com and "ID token payload" of docs.gitlab.com.
  */
 import { createRemoteJWKSet, decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
-import type { TrustProvider } from '../contract/api.ts';
+import type { TrustProvider } from '../contract/accounts-api.ts';
 import { SphereError } from '../contract/errors.ts';
 
 export type Issuer = {

@@ -14,6 +14,7 @@ import { closeServer } from './listeners.ts';
 import { createOpenUses } from './open-uses.ts';
 import type { Addresses, Plane, PlaneSettings } from './plane.ts';
 import type { BuildRunner, LogStore, SiteStore } from './ports.ts';
+import { createRateLimits, type RateLimitOptions } from './rate-limits.ts';
 import type { PlaneRoutesOptions } from './routes/plane.ts';
 import type { RunningServer } from './running-server.ts';
 import { startWorkLoop, unlessStale, type WorkLoop } from './work-loop.ts';
@@ -29,6 +30,8 @@ export type ReplicaParts = {
   duties: readonly Duty[];
   listen: { host: string; port: number };
   trustedProxies: string[];
+  /** Null: everybody may ask as often as they like. */
+  limits: RateLimitOptions | null;
   /** Whose ID tokens jobs may show. */
   issuers: readonly Issuer[];
   waitingFor: PlaneRoutesOptions['waitingFor'];
@@ -75,6 +78,7 @@ export async function openReplica(
   const app = createApp(plane, {
     callers: createCallers(plane, hostedHolders(plane)),
     uses,
+    limits: parts.limits === null ? null : createRateLimits(parts.limits),
     idTokens: createIdTokens({ issuers: parts.issuers, audience: settings.url }),
     requestedHost: hostedHosts(settings.url),
     trustedProxies: parts.trustedProxies,

@@ -1,6 +1,6 @@
 /** The tokens of a hosted plane: made, listed, removed, and found again by whoever shows one. Of each, a hash is kept. */
 import { type Selectable, sql } from 'kysely';
-import type { CreateToken, CreateTokenAnswer, TokenEntry } from '../contract/api.ts';
+import type { CreateToken, CreateTokenAnswer, TokenEntry } from '../contract/accounts-api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { accountId } from './accounts.ts';
 import { recordChange } from './audit.ts';

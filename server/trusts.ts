@@ -1,8 +1,9 @@
 /** Trusts: jobs of which repository may deploy to which project, and the tokens that such jobs get. */
 import { createHash } from 'node:crypto';
 import type { Selectable } from 'kysely';
-import type { CreateTrust, Exchange, ExchangeAnswer, Trust } from '../contract/api.ts';
+import type { CreateTrust, Exchange, ExchangeAnswer, Trust } from '../contract/accounts-api.ts';
 import { SphereError } from '../contract/errors.ts';
+import { slugRefusal } from '../contract/words.ts';
 import { checkRef } from '../files/repository-url.ts';
 import { accountId } from './accounts.ts';
 import { recordChange } from './audit.ts';
@@ -45,6 +46,8 @@ export async function createTrust(
         hint: 'Choose another.',
       });
     }
+    const refusal = project ? null : slugRefusal(request.project);
+    if (refusal !== null) throw new SphereError('REQUEST_INVALID', refusal, { hint: 'Choose another.' });
     const row = await trx
       .insertInto('trusts')
       .values({

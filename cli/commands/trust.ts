@@ -1,6 +1,6 @@
 /** `sphere trust add`, `ls` and `rm` */
 import type { Command } from 'commander';
-import type { CreateTrust, Trust } from '../../contract/api.ts';
+import type { CreateTrust, Trust } from '../../contract/accounts-api.ts';
 import { SphereError } from '../../contract/errors.ts';
 import { readAccount, withAccount, withHostedPlane } from '../account.ts';
 import type { CommandFile, Context, Result } from '../command.ts';

@@ -1,6 +1,7 @@
 /** The tables as Kysely sees them. `migrations.ts` makes them; both databases run the same SQL. */
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
-import type { ActorKind, Detection, PublicationFigures, Source, TrustProvider } from '../../contract/api.ts';
+import type { ActorKind, TrustProvider } from '../../contract/accounts-api.ts';
+import type { Detection, PublicationFigures, Source } from '../../contract/api.ts';
 import type { BuildSettings, Serving } from '../../contract/configuration.ts';
 import type { DeploymentEnvironment } from '../../contract/environment-api.ts';
 import type { EnvironmentScope } from '../../contract/environment-values.ts';

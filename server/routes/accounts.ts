@@ -1,5 +1,5 @@
 /** Accounts, for the admin of a hosted plane; their tokens, for those of the account who may. */
-import { createAccountSchema, createTokenSchema } from '../../contract/api.ts';
+import { createAccountSchema, createTokenSchema } from '../../contract/accounts-api.ts';
 import { SphereError } from '../../contract/errors.ts';
 import { createAccount, listAccounts } from '../accounts.ts';
 import type { Plane } from '../plane.ts';

@@ -9,7 +9,13 @@ import {
 } from '../../contract/builder-api.ts';
 import { SphereError } from '../../contract/errors.ts';
 import { batchLimits, maxLineLength, type NewLine } from '../../contract/logs.ts';
-import { type Manifest, manifestSchema, outputLimits, sha256Pattern } from '../../contract/manifest.ts';
+import {
+  lookAlikePaths,
+  type Manifest,
+  manifestSchema,
+  outputLimits,
+  sha256Pattern,
+} from '../../contract/manifest.ts';
 import { routePath } from '../../contract/routes.ts';
 import { logStreams } from '../../contract/words.ts';
 import {
@@ -82,6 +88,7 @@ export function buildRoutes(plane: Plane): RouteTable {
         const manifest = parse(manifestSchema, request.body);
         const files = Object.values(manifest.files);
         checkOutput(files);
+        checkPaths(Object.keys(manifest.files));
         const site = siteOf(await onAttempt(plane, attempt(), async (_, row) => row));
         await plane.sites.putManifest(site, nameOf(attempt()), manifest);
         expectedBlobs.note(nameOf(attempt()), manifest);
@@ -203,6 +210,19 @@ function checkOutput(files: readonly { bytes: number }[]): void {
       hint: `At most ${outputLimits.files} files and ${outputLimits.bytes} bytes are taken.`,
     });
   }
+}
+
+function checkPaths(paths: readonly string[]): void {
+  const alike = lookAlikePaths(paths);
+  if (alike === null) return;
+  const written = alike.map((path) => encodeURI(path)).join(' and ');
+  throw new SphereError(
+    'OUTPUT_INVALID',
+    `two files of the output have names that look the same: ${written}`,
+    {
+      hint: 'They differ only in how an accent is written. Rename one of them.',
+    },
+  );
 }
 
 const knownPhases = new Set<string>(builderPhases);

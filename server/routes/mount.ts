@@ -6,6 +6,7 @@ import { httpStatusOf, SphereError } from '../../contract/errors.ts';
 import { type Route, type RouteName, routes } from '../../contract/routes.ts';
 import { type Asker, askedBy } from '../asked-by.ts';
 import { attemptOf, type Caller, type Callers, type Holder, type Named } from '../callers.ts';
+import type { RateLimits } from '../rate-limits.ts';
 
 export type RouteContext = {
   request: Request;
@@ -31,13 +32,14 @@ export type RouteTable = Partial<Record<RouteName, RouteDefinition>>;
 
 export type MountOptions = {
   callers: Callers;
+  limits: RateLimits | null;
   /** Writes down a change that no use case has written down in a transaction of its own. */
   record(change: { action: RouteName; project: string | null; object: string | null }): Promise<void>;
   report(message: string, error: unknown): void;
 };
 
 /** A router with every route of the contract, and the error answer behind them. Throws when `table` lacks one. */
-export function mountRoutes({ callers, record, report }: MountOptions, table: RouteTable) {
+export function mountRoutes({ callers, limits, record, report }: MountOptions, table: RouteTable) {
   const router = express.Router();
   router.use((_, response, next) => {
     response.set('x-request-id', randomUUID());
@@ -51,7 +53,12 @@ export function mountRoutes({ callers, record, report }: MountOptions, table: Ro
     const { method, path } = row;
     const authorise: RequestHandler = async (request, response, next) => {
       if (request.originalUrl.includes('%00')) throw new SphereError('REQUEST_INVALID', 'the path holds NUL');
-      response.locals.caller = await callers.identify(row, request.headers.authorization, namedIn(request));
+      try {
+        response.locals.caller = await callers.identify(row, request.headers.authorization, namedIn(request));
+      } catch (error) {
+        if (limits === null || !(error instanceof SphereError) || error.code !== 'NOT_SIGNED_IN') throw error;
+        return limits.refused(request, response, (limited?: unknown) => next(limited ?? error));
+      }
       next();
     };
     const answer: RequestHandler = async (request, response) => {
@@ -77,7 +84,8 @@ export function mountRoutes({ callers, record, report }: MountOptions, table: Ro
               reviver: wellFormed,
             }),
           ];
-    router[method](path, authorise, ...parse, answer);
+    const rate = limits === null ? [] : [limits.caller];
+    router[method](path, authorise, ...rate, ...parse, answer);
   }
   router.use((request) => {
     throw new SphereError('NOT_FOUND', `there is no ${request.method} ${request.path}`);

@@ -1,5 +1,5 @@
 /** Trusts in jobs of GitHub and GitLab, and the exchange of such a job's ID token for a token of ours. */
-import { createTrustSchema, exchangeSchema } from '../../contract/api.ts';
+import { createTrustSchema, exchangeSchema } from '../../contract/accounts-api.ts';
 import { SphereError } from '../../contract/errors.ts';
 import type { IdTokens } from '../id-tokens.ts';
 import type { Plane } from '../plane.ts';

@@ -6,9 +6,9 @@ import {
   type Account,
   createAccountSchema,
   createTokenSchema,
-  type RemoveProjectAnswer,
   type TokenEntry,
-} from '../../contract/api.ts';
+} from '../../contract/accounts-api.ts';
+import type { RemoveProjectAnswer } from '../../contract/api.ts';
 
 export type AdminPlane = {
   /** For the CLI's environment. */

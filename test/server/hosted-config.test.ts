@@ -63,6 +63,8 @@ test('the least that a hosted plane needs gives it everything', () => {
     maxLogBytes: 200_000_000,
     trustedProxies: ['loopback'],
     gitHosts: [],
+    requestsPerMinute: 1200,
+    refusalsPerMinute: 60,
     oidcIssuers: [],
   });
 });

@@ -4,12 +4,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type {
-  CreateDeployment,
-  CreateDeploymentAnswer,
-  CreateToken,
-  Deployment,
-} from '../../contract/api.ts';
+import type { CreateToken } from '../../contract/accounts-api.ts';
+import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../../contract/api.ts';
 import type { ErrorBody } from '../../contract/errors.ts';
 import { createAccount } from '../../server/accounts.ts';
 import { createDiskLogStore } from '../../server/adapters/disk-log-store.ts';
@@ -19,6 +15,7 @@ import { duties } from '../../server/duties.ts';
 import type { Issuer } from '../../server/id-tokens.ts';
 import { createKeys, type Keys } from '../../server/keys.ts';
 import type { SiteStore } from '../../server/ports.ts';
+import type { RateLimitOptions } from '../../server/rate-limits.ts';
 import { openReplica } from '../../server/replica.ts';
 import { createToken, ensureAdminToken } from '../../server/tokens.ts';
 import { createPaperRunner, playBuilder, request } from './plane.ts';
@@ -33,6 +30,7 @@ export type ReplicasOptions = {
   /** The keys of each replica. Default: the same for all. */
   keys?: readonly Keys[];
   issuers?: Issuer[];
+  limits?: RateLimitOptions;
   /** Default: a replica's own address. */
   publicUrl?: string;
   /** What the replicas use in place of the store on disk. */
@@ -86,6 +84,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
         listen: { host: '127.0.0.1', port },
         trustedProxies: [],
         issuers: options.issuers ?? [],
+        limits: options.limits ?? null,
         waitingFor: () => [],
         prune: async () => ({ freedBytes: 0, parts: [] }),
       },

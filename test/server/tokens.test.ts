@@ -1,7 +1,7 @@
 /** Tokens: what they look like, that they end at once on every replica, and that what was open under them ends with them. */
 import { io, type Socket } from 'socket.io-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AuditList, CreateTokenAnswer, TokenList } from '../../contract/api.ts';
+import type { AuditList, CreateTokenAnswer, TokenList } from '../../contract/accounts-api.ts';
 import { followPath } from '../../contract/logs.ts';
 import type { Database } from '../../server/database/database.ts';
 import { openPostgresDatabase } from '../../server/database/postgres.ts';

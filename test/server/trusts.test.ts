@@ -2,7 +2,7 @@
 import { createSecretKey, randomUUID } from 'node:crypto';
 import { generateKeyPair, type JWTPayload } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { CreateTrust, ExchangeAnswer, Trust, TrustList } from '../../contract/api.ts';
+import type { CreateTrust, ExchangeAnswer, Trust, TrustList } from '../../contract/accounts-api.ts';
 import type { Database } from '../../server/database/database.ts';
 import { openPostgresDatabase } from '../../server/database/postgres.ts';
 import { forgetJobTokens } from '../../server/tokens.ts';

@@ -1,0 +1,81 @@
+/** How often somebody may ask, counted for all replicas together: each token, and each address that is refused. */
+import type { RequestHandler } from 'express';
+import { ipKeyGenerator, MemoryStore, type Options, rateLimit, type Store } from 'express-rate-limit';
+import { SphereError } from '../contract/errors.ts';
+import type { Caller } from './callers.ts';
+
+export type RateLimitOptions = {
+  /** Requests of one token in a minute. */
+  perToken: number;
+  /** Requests of one address in a minute that show no token that counts. */
+  refusals: number;
+  /** Where it is counted; the prefix keeps the counters apart. */
+  store(prefix: string): Store;
+};
+
+export type RateLimits = {
+  /** Once it is known who calls. */
+  caller: RequestHandler;
+  /**
+   * For a request that shows no token that counts. One that does is never kept waiting for what others do at the same
+   * address: a team, and all builds of a plane, may stand behind one.
+   */
+  refused: RequestHandler;
+};
+
+const windowMs = 60_000;
+/** A build sends its log in batches, hundreds a second at times; this many in a minute no build needs. */
+const perAttempt = 30_000;
+
+/** Counts by `options`. While the place where it is counted is away, nobody is kept waiting. */
+export function createRateLimits({ perToken, refusals, store }: RateLimitOptions): RateLimits {
+  const common: Partial<Options> = {
+    windowMs,
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    passOnStoreError: true,
+    // Who stands before us is a setting, which has been checked where it was read.
+    validate: false,
+    handler(_request, response, next) {
+      next(tooMany(Number(response.getHeader('retry-after') ?? windowMs / 1000)));
+    },
+  };
+  const refused = rateLimit({
+    ...common,
+    limit: refusals,
+    store: store('refused'),
+    keyGenerator: ({ ip }) => ipKeyGenerator(ip ?? ''),
+  });
+  const callerOf = (locals: Record<string, unknown>) => locals.caller as Caller;
+  const ofToken = rateLimit({
+    ...common,
+    limit: perToken,
+    store: store('token'),
+    keyGenerator: (_, { locals }) => {
+      const caller = callerOf(locals);
+      return 'holder' in caller ? (caller.holder.token ?? 'embedded') : 'nobody';
+    },
+  });
+  const ofBuild = rateLimit({
+    ...common,
+    limit: perAttempt,
+    store: new MemoryStore(),
+    keyGenerator: ({ params }) => `${params.deployment} ${params.attempt}`,
+  });
+  return {
+    refused,
+    caller(request, response, next) {
+      const caller = callerOf(response.locals);
+      if ('holder' in caller) return ofToken(request, response, next);
+      if (caller.kind === 'builder') return ofBuild(request, response, next);
+      // Whether we are well is asked by whoever stands before us, all the time.
+      if (caller.kind === 'nobody' && request.method !== 'GET') return refused(request, response, next);
+      next();
+    },
+  };
+}
+
+const tooMany = (seconds: number) =>
+  new SphereError('RATE_LIMITED', `there were too many requests; the next may come in ${seconds} s`, {
+    hint: 'Wait, and ask less often. Whoever runs the plane sets how often: SPHERE_REQUESTS_PER_MINUTE.',
+  });
