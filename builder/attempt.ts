@@ -1,5 +1,6 @@
 /** One attempt from its registration to its result, and what it means when it ends early. */
 import type { BuildResult } from '../contract/builder-api.ts';
+import { isSecret } from '../contract/environment-values.ts';
 import { codeOfReason, type ErrorCode, exitCodeOf, exitCodes, SphereError } from '../contract/errors.ts';
 import { version } from '../contract/version.ts';
 import type { EndReason } from '../contract/words.ts';
@@ -54,7 +55,18 @@ async function work({ config, plane, leave, running }: AttemptOptions): Promise<
   const abort = (error: unknown) => leave.abort(error);
   const heartbeat = startHeartbeat(plane, abort);
   const log = createLog(plane.sendLogs, abort);
-  const context: BuildContext = { spec, config, plane, log, running, signal: leave.signal, warnings: [] };
+  const secrets = (spec.environment ?? []).filter(isSecret).map(({ name, value }) => ({ name, value }));
+  log.hide(...secrets.map(({ value }) => value), config.bootstrapToken, plane.token);
+  const context: BuildContext = {
+    spec,
+    config,
+    plane,
+    log,
+    running,
+    signal: leave.signal,
+    warnings: [],
+    secrets,
+  };
   try {
     const result = await resultOf(context);
     await log.flush();
@@ -63,7 +75,7 @@ async function work({ config, plane, leave, running }: AttemptOptions): Promise<
     heartbeat.stop();
   }
   // Nobody waits for this any more.
-  sweepModules(modulesPlaceOf(context, config.workDirectory).kept);
+  await sweepModules(modulesPlaceOf(context, config.workDirectory).kept);
 }
 
 async function resultOf(context: BuildContext): Promise<BuildResult> {
@@ -120,6 +132,7 @@ function unexpected(error: unknown): SphereError {
 const otherReasons: Partial<Record<ErrorCode, EndReason>> = {
   SOURCE_REFUSED: 'source_unavailable',
   TOO_LARGE: 'output_invalid',
+  SECRET_IN_OUTPUT: 'output_invalid',
 };
 
 function reasonOf(code: ErrorCode): EndReason {

@@ -6,14 +6,18 @@ import { SphereError } from '../contract/errors.ts';
 import { buildRetry } from './build-retry.ts';
 import { keepFrameworkCaches, restoreFrameworkCaches } from './cache/frameworks.ts';
 import { frameworkCachesOf } from './cache/places.ts';
-import { handOver, machineFor } from './command/build-user.ts';
+import { handOver } from './command/build-user.ts';
 import { failureOf } from './command/ending.ts';
 import { commandEnvironment, toolEnvironment } from './command/environment.ts';
 import { type CommandSteps, openSteps } from './command/steps.ts';
 import { type BuildContext, enterPhase, warn } from './context.ts';
+import { askIgnoreCommand } from './ignore.ts';
 import { type Installation, installPackages } from './install.ts';
-import { chooseOutput, lookBefore } from './output/choose-output.ts';
+import { type Isolation, isolate } from './isolation/isolate.ts';
+import { limitBuild } from './limits.ts';
+import { type Before, chooseOutput, lookBefore } from './output/choose-output.ts';
 import { type Output, publishOutput } from './output/publish-output.ts';
+import { unlessUnreadable } from './output/unreadable.ts';
 import type { BuildPlan, PlannedCommand } from './plan/build-plan.ts';
 import { nodeSetting, planNode } from './plan/node-version.ts';
 import { planBuild } from './plan/plan.ts';
@@ -21,51 +25,101 @@ import { sourceFilesAt } from './plan/source-files.ts';
 import { bringSource } from './source/bring-source.ts';
 import { readSettings } from './source/settings.ts';
 import { chooseTools, type Tools } from './tools/choose-tools.ts';
-import { duration, since } from './wording.ts';
+import { since } from './wording.ts';
 
 type Built = Extract<BuildResult, { outcome: 'built' }>;
+type Ignored = Extract<BuildResult, { outcome: 'ignored' }>;
 
-/** Resolves when every blob is with the plane. Throws SphereError for what a person can act on. */
-export async function build(context: BuildContext): Promise<Built> {
+/** Resolves when every blob is with the plane, or nothing is to be built. Throws SphereError for what a person can act on. */
+export async function build(context: BuildContext): Promise<Built | Ignored> {
   const { source } = context.spec;
   if (source.kind === 'prebuilt') return publishPrebuilt(context);
 
   const directory = await bringSource(context, source);
-  const { plan, serving } = await planSource(context, directory);
+  const { plan, serving, ignoreCommand } = await planSource(context, directory);
   const before = lookBefore(plan, directory);
-  const tools = await prepareTools(context, plan);
-  const { buildUser, workDirectory, machine } = context.config;
-  if (buildUser !== null) {
-    const { signal } = context;
-    const environment = toolEnvironment(machine);
-    await handOver(buildUser, { source: directory, workDirectory }, { environment, signal });
-  }
-  const end = limitTime(context);
+  await giveToBuildUser(context, directory);
+  const isolation =
+    ignoreCommand !== null || runsCommands(plan)
+      ? await isolate(context, directory, plan.packageManager?.name ?? null)
+      : null;
+  const end = await limitBuild(context);
   try {
+    if (ignoreCommand !== null) {
+      const ignored = await askWhetherToBuild(context, plan, {
+        source: directory,
+        command: ignoreCommand,
+        isolation,
+        signal: end.signal,
+      });
+      if (ignored !== null) return ignored;
+    }
+    sayEnvironment(context);
+    const tools = await prepareTools(context, plan);
     const open = (chosen: Tools) =>
       openSteps({
         ...context,
         signal: end.signal,
         source: directory,
-        user: buildUser,
-        environment: environmentOf(context, plan, chosen, directory),
+        user: context.config.buildUser,
+        wrapper: isolation?.wrapper ?? null,
+        environment: environmentOf(context, isolation, plan, chosen, directory),
       });
     const steps = await installOnce(context, { plan, source: directory, tools, steps: open(tools) }, open);
     await runBuild(context, plan, directory, steps);
+  } catch (error) {
+    throw await end.explain(error);
   } finally {
     end.clear();
   }
-  const chosen = chooseOutput(plan, directory, before);
-  const built = await publishOutput(context, {
+  const built = await collect(context, { plan, directory, before, serving });
+  try {
+    await keepFrameworkCaches(frameworkCachesOf(context, directory, plan.frameworkCaches));
+    await isolation?.keep();
+  } catch (error) {
+    context.signal.throwIfAborted();
+    context.log.say(`Caches could not be kept for the next deployment: ${(error as Error).message}`);
+  }
+  return built;
+}
+
+async function collect(
+  context: BuildContext,
+  {
+    plan,
+    directory,
+    before,
+    serving,
+  }: { plan: BuildPlan; directory: string; before: Before; serving: Serving },
+): Promise<Built> {
+  const chosen = await unlessUnreadable(async () => chooseOutput(plan, directory, before));
+  return publishOutput(context, {
     directory: join(directory, chosen.directory),
     shown: chosen.directory,
     leaveOut: plan.output.leaveOut,
     basePath: plan.basePath?.path ?? null,
     browserRouter: plan.browserRouter,
     serving: { ...plan.serving, ...serving },
+    owner: context.config.buildUser?.uid ?? null,
   });
-  await keepFrameworkCaches(frameworkCachesOf(context, directory, plan.frameworkCaches));
-  return built;
+}
+
+/** From here on commands of the source run, as a user of their own where there is one. */
+async function giveToBuildUser({ config, signal }: BuildContext, source: string): Promise<void> {
+  const { buildUser, workDirectory, machine } = config;
+  if (buildUser === null) return;
+  await handOver(buildUser, { source, workDirectory }, { environment: toolEnvironment(machine), signal });
+}
+
+async function askWhetherToBuild(
+  context: BuildContext,
+  plan: BuildPlan,
+  question: { source: string; command: string; isolation: Isolation | null; signal: AbortSignal },
+): Promise<Ignored | null> {
+  // From here on the plane gives out no Git credential.
+  await enterPhase(context, 'install', plan.detections);
+  const { rootDirectory } = plan;
+  return askIgnoreCommand(context, { ...question, rootDirectory, sphere: sphereNames(context) });
 }
 
 /** Installs, with another Node where a package insists on one, and returns what the build is to run in. */
@@ -107,6 +161,7 @@ async function publishPrebuilt(context: BuildContext): Promise<Built> {
     basePath: null,
     browserRouter: null,
     serving: context.spec.serving,
+    owner: null,
   };
   return publishOutput(context, output);
 }
@@ -114,7 +169,7 @@ async function publishPrebuilt(context: BuildContext): Promise<Built> {
 async function planSource(
   context: BuildContext,
   directory: string,
-): Promise<{ plan: BuildPlan; serving: Serving }> {
+): Promise<{ plan: BuildPlan; serving: Serving; ignoreCommand: string | null }> {
   const { spec, log, running } = context;
   const files = sourceFilesAt(directory);
   const settings = await readSettings(files, spec.build);
@@ -122,14 +177,17 @@ async function planSource(
   const plan = await planBuild(files, settings.build, { nodeVersion: running.version });
   for (const { what, value, why } of plan.detections) log.say(`${what}: ${value} (${why})`);
   for (const warning of plan.warnings) warn(context, warning);
-  return { plan, serving: settings.serving };
+  return { plan, serving: settings.serving, ignoreCommand: settings.build.ignoreCommand ?? null };
 }
 
 async function prepareTools(context: BuildContext, plan: BuildPlan): Promise<Tools> {
   await enterPhase(context, firstPhase(plan), plan.detections);
-  if (plan.install === null && plan.build === null)
-    return { programs: [], nodeVersion: '', managerVersion: '' };
+  if (!runsCommands(plan)) return { programs: [], nodeVersion: '', managerVersion: '' };
   return chooseTools(context, plan);
+}
+
+function runsCommands({ install, build }: BuildPlan): boolean {
+  return install !== null || build !== null;
 }
 
 function firstPhase(plan: BuildPlan): 'install' | 'build' | 'upload' {
@@ -137,45 +195,50 @@ function firstPhase(plan: BuildPlan): 'install' | 'build' | 'upload' {
   return plan.build === null ? 'upload' : 'build';
 }
 
-/** One limit for install and build together, from the start of the first. */
-function limitTime({ spec, signal }: BuildContext): { signal: AbortSignal; clear: () => void } {
-  const limit = new AbortController();
-  const timer = setTimeout(() => {
-    limit.abort(
-      new SphereError(
-        'BUILD_TIMED_OUT',
-        `Install and build took longer than ${duration(spec.timeLimitMs)}, and were stopped.`,
-        {
-          hint: 'Look in the log for what it was doing. A command that watches for changes never ends.',
-        },
-      ),
-    );
-  }, spec.timeLimitMs);
-  return { signal: AbortSignal.any([signal, limit.signal]), clear: () => clearTimeout(timer) };
+/** Names alone: a value that is no secret may still be nobody's business who reads the log. */
+function sayEnvironment({ spec, log }: BuildContext): void {
+  const values = spec.environment ?? [];
+  if (values.length === 0) return;
+  const from = { deployment: ' (of this deployment)', project: '', file: ' (sphere.json)' } as const;
+  const names = values.map((value) => `${value.name}${value.sensitive ? ' (secret)' : from[value.from]}`);
+  log.say(`Environment values: ${names.join(', ')}.`);
 }
 
-function environmentOf({ spec, config }: BuildContext, plan: BuildPlan, tools: Tools, directory: string) {
-  const git = spec.source.kind === 'git' ? spec.source : spec.source.git;
+function environmentOf(
+  context: BuildContext,
+  isolation: Isolation | null,
+  plan: BuildPlan,
+  tools: Tools,
+  directory: string,
+) {
+  const { spec, config } = context;
   const directories = new Set([
     plan.rootDirectory,
     plan.build?.directory ?? '.',
     plan.install?.directory ?? '.',
   ]);
-  return commandEnvironment(machineFor(config.buildUser, config.machine, config.workDirectory), {
+  return commandEnvironment(isolation?.machine ?? config.machine, {
     programs: [
       ...[...directories].map((inner) => join(directory, inner, 'node_modules', '.bin')),
       ...tools.programs,
     ],
-    derived: plan.environment,
-    sphere: {
-      CI: '1',
-      SPHERE: '1',
-      SPHERE_SITE_URL: spec.siteUrl,
-      SPHERE_TARGET: spec.target,
-      ...(git?.commit === undefined ? {} : { SPHERE_COMMIT: git.commit }),
-      ...(git?.branch === undefined ? {} : { SPHERE_BRANCH: git.branch }),
-    },
+    derived: { ...plan.environment, ...isolation?.environment },
+    given: Object.fromEntries((spec.environment ?? []).map(({ name, value }) => [name, value])),
+    sphere: sphereNames(context),
   });
+}
+
+/** What Sphere tells every command. */
+function sphereNames({ spec }: BuildContext) {
+  const git = spec.source.kind === 'git' ? spec.source : spec.source.git;
+  return {
+    CI: '1',
+    SPHERE: '1',
+    SPHERE_SITE_URL: spec.siteUrl,
+    SPHERE_TARGET: spec.target,
+    ...(git?.commit === undefined ? {} : { SPHERE_COMMIT: git.commit }),
+    ...(git?.branch === undefined ? {} : { SPHERE_BRANCH: git.branch }),
+  };
 }
 
 async function runBuild(

@@ -4,6 +4,7 @@ import type { BuilderPhase, BuildSpec } from '../contract/builder-api.ts';
 import type { BuilderConfig } from './config.ts';
 import type { Log } from './log/log.ts';
 import type { Plane } from './plane.ts';
+import type { NamedSecret } from './secrets/search-output.ts';
 
 export type BuildContext = {
   spec: BuildSpec;
@@ -16,6 +17,8 @@ export type BuildContext = {
   signal: AbortSignal;
   /** Sentences for the result. */
   warnings: string[];
+  /** What must stand in no file of the site; the log hides it. */
+  secrets: NamedSecret[];
 };
 
 /** Starts a phase: for the log and for the plane. */

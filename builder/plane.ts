@@ -31,6 +31,8 @@ export class PlaneUnreachable extends Error {
  * after `giveUpAfterMs` without an answer, with the plane's own error (SphereError), or with the signal's reason.
  */
 export type Plane = {
+  /** The attempt's own token. */
+  token: string;
   register(): Promise<BuildSpec>;
   credential(): Promise<string>;
   /** `body`: the JSON text of a `LogRequest`. */
@@ -127,6 +129,7 @@ export function openPlane(options: PlaneOptions): Plane {
   const resolve = (url: string) => new URL(url, options.url).href;
 
   return {
+    token,
     resolve,
     register: () =>
       call(

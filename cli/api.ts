@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   Account,
   AccountList,
@@ -46,17 +45,19 @@ import type {
   TargetList,
   WhoAmI,
 } from '../contract/api.ts';
-import { type ErrorBody, errorCodes, SphereError } from '../contract/errors.ts';
+import type {
+  EnvironmentList,
+  RemoveEnvironmentValueAnswer,
+  SetEnvironmentValue,
+  SetEnvironmentValueAnswer,
+} from '../contract/environment-api.ts';
+import type { EnvironmentScope } from '../contract/environment-values.ts';
+import { SphereError } from '../contract/errors.ts';
 import { type RouteName, routePath, routes } from '../contract/routes.ts';
-import { type Call, createHttpClient, type HttpClient, readText } from './http.ts';
-
-/** Where a plane answers. */
-export type PlaneAddress = {
-  url: string;
-  token: string;
-  /** What to say when the plane does not know the token; default: what the plane says. */
-  refusal?: { message: string; hint: string };
-};
+import { version } from '../contract/version.ts';
+import { expectSuccess, type PlaneAddress, retrying, sendPatiently } from './answers.ts';
+import { createHttpClient, type HttpClient, readText } from './http.ts';
+import { uploadSource } from './source-upload.ts';
 
 /** Every function throws the plane's own SphereError, or PLANE_UNREACHABLE when there was no answer. */
 export type Api = {
@@ -91,6 +92,18 @@ export type Api = {
   listTargets(slug: string): Promise<Target[]>;
   removeTarget(slug: string, name: string): Promise<RemoveTargetAnswer>;
   removeProject(slug: string): Promise<RemoveProjectAnswer>;
+  listEnvironment(slug: string, scope?: EnvironmentScope): Promise<EnvironmentList['values']>;
+  setEnvironmentValue(
+    slug: string,
+    name: string,
+    request: SetEnvironmentValue,
+  ): Promise<SetEnvironmentValueAnswer>;
+  /** Without a scope: in both. */
+  removeEnvironmentValue(
+    slug: string,
+    name: string,
+    scope?: EnvironmentScope,
+  ): Promise<RemoveEnvironmentValueAnswer>;
   createAccount(name: string): Promise<CreateAccountAnswer>;
   listAccounts(): Promise<Account[]>;
   createToken(account: string, token: CreateToken): Promise<CreateTokenAnswer>;
@@ -129,8 +142,6 @@ type Request = {
 
 const keyHeader: typeof idempotencyHeader = 'idempotency-key';
 const answerTimeoutMs = 30_000;
-/** Waits before the further tries. */
-const backoffMs = [100, 400, 1500];
 
 export function createApi(plane: PlaneAddress, client: HttpClient = createHttpClient()): Api {
   const json = <T>(name: RouteName, request: Request): Promise<T> =>
@@ -146,7 +157,13 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
     offerSource: (source) => json('offerSource', { body: source, repeatable: true }),
     uploadSource: (upload, open, bytes) => uploadSource(client, plane, upload, open, bytes),
     createDeployment: (body) =>
-      json('createDeployment', { body, repeatable: true, headers: { [keyHeader]: randomUUID() } }),
+      json<CreateDeploymentAnswer>('createDeployment', {
+        body,
+        repeatable: true,
+        headers: { [keyHeader]: randomUUID() },
+      }).catch((error) =>
+        explainSkew(error, () => json<Health>('health', { repeatable: false, timeoutMs: 2_000 })),
+      ),
     getDeployment: (id) => json('getDeployment', { parameters: { id }, repeatable: true }),
     redeploy: (id, body) =>
       json('redeploy', {
@@ -184,6 +201,18 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
     // A site of many files takes long to empty.
     removeProject: (slug) =>
       json('removeProject', { parameters: { slug }, repeatable: false, timeoutMs: 10 * 60_000 }),
+    listEnvironment: async (slug, scope) =>
+      (
+        await json<EnvironmentList>('listEnvironment', {
+          parameters: { slug },
+          query: { scope },
+          repeatable: true,
+        })
+      ).values,
+    setEnvironmentValue: (slug, name, body) =>
+      json('setEnvironmentValue', { parameters: { slug, name }, body, repeatable: true }),
+    removeEnvironmentValue: (slug, name, scope) =>
+      json('removeEnvironmentValue', { parameters: { slug, name }, query: { scope }, repeatable: false }),
     createAccount: (name) => json('createAccount', { body: { name }, repeatable: true }),
     listAccounts: async () => (await json<AccountList>('listAccounts', { repeatable: true })).accounts,
     // Sent twice, it would leave a token that nobody knows.
@@ -200,6 +229,17 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
     listChanges: (query) => json('audit', { query, repeatable: true }),
     close: () => client.close(),
   };
+}
+
+/** A plane of another version may not know what we ask for: then that is worth more than what exactly it did not know. */
+async function explainSkew(error: unknown, askHealth: () => Promise<Health>): Promise<never> {
+  if (!(error instanceof SphereError) || error.code !== 'REQUEST_INVALID') throw error;
+  const health = await askHealth().catch(() => null);
+  if (health === null || health.version === version) throw error;
+  throw new SphereError('VERSION_MISMATCH', error.message, {
+    hint: `The control plane is Sphere ${health.version}, this command is ${version}: use the version of the plane.`,
+    cause: error,
+  });
 }
 
 const asIs = async (answer: IncomingMessage): Promise<Readable> => answer;
@@ -228,149 +268,4 @@ async function send<T>(
     });
     return read(await expectSuccess(answer, plane.refusal));
   });
-}
-
-async function uploadSource(
-  client: HttpClient,
-  plane: PlaneAddress,
-  upload: NonNullable<SourceAnswer['upload']>,
-  open: () => Readable,
-  bytes?: number,
-): Promise<void> {
-  const url = new URL(upload.url, plane.url);
-  if (url.origin !== new URL(plane.url).origin) {
-    const elsewhere = { ...upload, url: url.href };
-    if (bytes !== undefined) return uploadElsewhere(client, plane, elsewhere, open, bytes);
-    const { spool } = await import('./spool.ts');
-    const spooled = await spool(open());
-    return uploadElsewhere(client, plane, elsewhere, spooled.open, spooled.bytes).finally(spooled.remove);
-  }
-  const headers: Record<string, string> = { 'content-type': 'application/gzip', ...upload.headers };
-  headers.authorization ??= `Bearer ${plane.token}`;
-  await retrying(plane, true, async () => {
-    const content = open();
-    // What made the content break off says more than the broken connection that follows from it.
-    let broken: unknown;
-    content.once('error', (error) => {
-      broken = error;
-    });
-    try {
-      const call = { method: 'PUT', url: url.href, headers, body: content, timeoutMs: 5 * 60_000 };
-      (await expectSuccess(await client.send(call))).resume();
-    } catch (error) {
-      throw broken ?? error;
-    }
-  });
-}
-
-/** To a store that the plane has named: the token is for the plane and for nobody else. */
-async function uploadElsewhere(
-  client: HttpClient,
-  plane: PlaneAddress,
-  { url, headers }: NonNullable<SourceAnswer['upload']>,
-  open: () => Readable,
-  bytes: number,
-): Promise<void> {
-  await retrying(plane, true, async () => {
-    const answer = await client.send({
-      method: 'PUT',
-      url,
-      headers: { ...headers, 'content-length': String(bytes) },
-      body: open(),
-      timeoutMs: 5 * 60_000,
-    });
-    const status = answer.statusCode ?? 0;
-    const text = await readText(answer);
-    if (status >= 200 && status < 300) return;
-    throw new SphereError(
-      status >= 500 ? 'PLANE_UNREACHABLE' : 'INFRASTRUCTURE',
-      `The store of the control plane, ${new URL(url).host}, answered the upload of the source with ${status}: ${text.slice(0, 200)}`,
-      { hint: 'Deploy again; if it stays so, `sphere server check` on the plane looks for the cause.' },
-    );
-  });
-}
-
-/** The longest that is waited for a plane that has had too many requests, in milliseconds. */
-const patienceMs = 2 * 60_000;
-
-/** Sends again what the plane did not take because there was too much of it, when the plane says. */
-async function sendPatiently(client: HttpClient, call: Call & { body?: string }): Promise<IncomingMessage> {
-  const until = Date.now() + patienceMs;
-  for (;;) {
-    const answer = await client.send(call);
-    const seconds = Number(answer.headers['retry-after']);
-    if (answer.statusCode !== 429 || !(seconds > 0) || Date.now() + seconds * 1000 > until) return answer;
-    answer.resume();
-    // Not all at once, those who have waited for the same moment.
-    await sleep(seconds * 1000 + Math.random() * 1000);
-  }
-}
-
-/** Runs `attempt` again after failures that may pass: always when nothing was sent, else when it is `repeatable`. */
-async function retrying<T>(plane: PlaneAddress, repeatable: boolean, attempt: () => Promise<T>): Promise<T> {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!isTransient(error)) throw error;
-      const wait = backoffMs[tries];
-      const neverSent = codeOf(error) === 'ECONNREFUSED';
-      // A plane that refuses connections is not there: whoever can start it should do so now.
-      if (wait === undefined || neverSent || !repeatable) throw unreachable(plane, error);
-      await sleep(wait);
-    }
-  }
-}
-
-async function expectSuccess(
-  answer: IncomingMessage,
-  refusal?: PlaneAddress['refusal'],
-): Promise<IncomingMessage> {
-  const status = answer.statusCode ?? 0;
-  if (status >= 200 && status < 300) return answer;
-  const text = await readText(answer);
-  const body = errorBody(text);
-  if (body?.code === 'NOT_SIGNED_IN' && refusal) {
-    throw new SphereError(body.code, refusal.message, { hint: refusal.hint, requestId: body.requestId });
-  }
-  if (body) throw SphereError.fromBody(body);
-  // A proxy answered in the plane's place.
-  const seen = `HTTP ${status}${text.trim() ? `: ${text.trim().slice(0, 200)}` : ''}`;
-  throw new SphereError(
-    status === 502 || status === 503 || status === 504 ? 'PLANE_UNREACHABLE' : 'INFRASTRUCTURE',
-    `The address of the control plane answered with something that is not Sphere's: ${seen}.`,
-    { hint: 'Check the address of the control plane; `sphere status` shows where it comes from.' },
-  );
-}
-
-function errorBody(text: string): ErrorBody | null {
-  try {
-    const { error } = JSON.parse(text) as { error?: ErrorBody };
-    if (typeof error?.code !== 'string' || typeof error.message !== 'string') return null;
-    // A newer plane may know codes that this CLI does not.
-    return errorCodes.includes(error.code) ? error : { ...error, code: 'INTERNAL' };
-  } catch {
-    return null;
-  }
-}
-
-/** No answer, or one from a proxy that had none. Errors of the network have a code, bugs have none. */
-function isTransient(error: unknown): error is Error {
-  return error instanceof SphereError ? error.code === 'PLANE_UNREACHABLE' : codeOf(error) !== undefined;
-}
-
-function unreachable(plane: PlaneAddress, cause: Error): SphereError {
-  if (cause instanceof SphereError) return cause;
-  return new SphereError(
-    'PLANE_UNREACHABLE',
-    `The control plane at ${plane.url} does not answer: ${cause.message}.`,
-    {
-      hint: 'Check the address and the network, or see `sphere server status`.',
-      cause,
-    },
-  );
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
 }

@@ -21,6 +21,12 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./commands/init.ts'),
   },
   {
+    name: 'import',
+    summary: 'make a sphere.json of the settings of other tools',
+    group: deploying,
+    load: () => import('./commands/import.ts'),
+  },
+  {
     name: 'cancel',
     summary: 'cancel a deployment that has not ended',
     group: deploying,
@@ -79,6 +85,12 @@ export const commands: readonly CommandEntry[] = [
     summary: 'open the site in the browser',
     group: looking,
     load: () => import('./commands/open.ts'),
+  },
+  {
+    name: 'env',
+    summary: "keep the environment values of a project's builds, secrets among them",
+    group: deploying,
+    load: () => import('./commands/env.ts'),
   },
   {
     name: 'login',

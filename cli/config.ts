@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { cliEnvironment } from '../contract/environment.ts';
+import { type CiEnvironment, readCiEnvironment } from './ci-environment.ts';
 
 export type VariableName = keyof typeof cliEnvironment;
 
@@ -13,8 +14,10 @@ export type Environment = {
   job: JobIdentity | null;
   /** Nobody is there to answer, even where there is a terminal. */
   ci: boolean;
-  /** GitHub's runner reads along, and obeys lines that look like its commands. */
-  githubActions: boolean;
+  /** What the build service says of the code, where one is known. */
+  ciRun: CiEnvironment | null;
+  /** GitHub's runner reads along, and obeys lines that look like its commands. Its files; null elsewhere. */
+  github: GithubFiles | null;
   /** What `NO_COLOR` and `FORCE_COLOR` ask for. */
   colour: 'never' | 'always' | 'auto';
   /** The embedded plane's data directory, absolute. */
@@ -25,6 +28,8 @@ export type Environment = {
   forChildren: NodeJS.ProcessEnv;
 };
 
+/** Where GitHub's runner expects results and gives the event; a path that is not set is null. */
+export type GithubFiles = { output: string | null; summary: string | null; event: string | null };
 /** How a job can show what it is: GitHub's runner is asked for an ID token, GitLab's gives one. */
 export type JobIdentity =
   | { kind: 'github'; requestUrl: string; requestToken: string }
@@ -34,7 +39,7 @@ export type JobIdentity =
 const identityVariables = ['ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'] as const;
 
 // The variables by which build services that do not all set CI make themselves known.
-const ciVariables = ['CI', 'CONTINUOUS_INTEGRATION', 'BUILD_NUMBER', 'TF_BUILD', 'TEAMCITY_VERSION'];
+const ciVariables = ['CI', 'CONTINUOUS_INTEGRATION', 'BUILD_NUMBER'];
 
 /** Reads `env` (the process environment) for a CLI started in `cwd` on `platform`. */
 export function readEnvironment(
@@ -48,15 +53,26 @@ export function readEnvironment(
   }
   const forChildren = { ...env };
   for (const name of [...Object.keys(cliEnvironment), ...identityVariables]) delete forChildren[name];
+  const ciRun = readCiEnvironment(env);
   return {
     variables,
     job: readJob(env),
-    ci: ciVariables.some((name) => env[name] && env[name] !== 'false' && env[name] !== '0'),
-    githubActions: env.GITHUB_ACTIONS === 'true',
+    ci: ciRun !== null || ciVariables.some((name) => env[name] && env[name] !== 'false' && env[name] !== '0'),
+    ciRun,
+    github: ciRun?.service === 'GitHub Actions' ? githubFiles(env) : null,
     colour: wantedColour(env),
     home: variables.SPHERE_HOME ? path.resolve(cwd, variables.SPHERE_HOME) : defaultHome(env, platform),
     credentials: path.join(configDirectory(env), 'sphere', 'credentials.json'),
     forChildren,
+  };
+}
+
+function githubFiles(env: NodeJS.ProcessEnv): GithubFiles {
+  const { GITHUB_OUTPUT, GITHUB_STEP_SUMMARY, GITHUB_EVENT_PATH } = env;
+  return {
+    output: GITHUB_OUTPUT || null,
+    summary: GITHUB_STEP_SUMMARY || null,
+    event: GITHUB_EVENT_PATH || null,
   };
 }
 

@@ -5,17 +5,23 @@ import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../co
 import { SphereError } from '../contract/errors.ts';
 import type { Context, Result } from './command.ts';
 import { alreadyLive, conclude, DeploymentEnded, resultObject } from './deployment-end.ts';
-import { checkDirectory, readProjectDirectory } from './directory.ts';
+import { deploymentEnvironment, type EnvironmentFlags } from './deployment-environment.ts';
+import { checkDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
 import { readTimeout } from './durations.ts';
 import { type EventFile, openEventFile } from './event-file.ts';
 import { type FollowRequest, followDeployment } from './follow.ts';
+import { agreeToSource } from './foreign-source.ts';
+import { type GithubResults, openGithubResults, readGithubEvent } from './github-results.ts';
+import { isolationMode } from './isolation.ts';
 import { connectPlane, type Plane } from './plane.ts';
 import { choosePlane, type PlaneChoice, planeNotChosen } from './plane-choice.ts';
 import { planSource } from './planned-source.ts';
 import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
+import { NotPushed } from './pushed.ts';
+import { readProject } from './read-project.ts';
 import { readTargets, replacementText } from './replacement.ts';
-import { buildValues, resolveSettings, type SettingFlags, type Settings } from './settings.ts';
+import { buildValues, type SettingFlags, type Settings } from './settings.ts';
 import { type PreparedSource, prepareSource } from './source.ts';
 import {
   branchOf,
@@ -26,11 +32,12 @@ import {
   targetName,
   type WantedTarget,
 } from './target.ts';
-import { settingsFromTop, workspaceTop } from './workspace.ts';
 
 export type DeployOptions = SettingFlags &
-  TargetFlags & {
+  TargetFlags &
+  EnvironmentFlags & {
     dryRun?: true;
+    isolation?: string;
     detach?: true;
     force?: true;
     timeout?: string;
@@ -45,12 +52,40 @@ export async function deploy(
   options: DeployOptions,
 ): Promise<Result> {
   const { environment, output } = context;
-  const events = openEventFile(environment.variables.SPHERE_OUTPUT_FILE ?? null, output.warn);
+  const reports: Reports = {
+    events: openEventFile(environment.variables.SPHERE_OUTPUT_FILE ?? null, output.warn),
+    github: openGithubResults(environment.github, output.warn),
+  };
   try {
-    return await deployAndFollow(context, named, options, events);
+    return await deployOrUpload(context, named, options, reports);
   } catch (error) {
-    if (error instanceof SphereError) events.write({ type: 'error', error: error.toBody() });
+    if (error instanceof SphereError) {
+      const body = error.toBody();
+      reports.events.write({ type: 'error', error: body });
+      const deployment = error instanceof DeploymentEnded ? error.deployment : null;
+      reports.github.ended({ deployment, error: body });
+    }
     throw error;
+  }
+}
+
+/** Who else is told how it goes: the scripts around, and the workflow. */
+type Reports = { events: EventFile; github: GithubResults };
+
+/** Where the commit here is not on the named repository, a person may have the directory uploaded instead. */
+async function deployOrUpload(
+  context: Context,
+  named: string | undefined,
+  options: DeployOptions,
+  reports: Reports,
+): Promise<Result> {
+  try {
+    return await deployAndFollow(context, named, options, reports);
+  } catch (error) {
+    if (!(error instanceof NotPushed) || !context.prompts) throw error;
+    context.output.warn(error.message);
+    if (!(await context.prompts.confirm('Upload this directory as it is instead?'))) throw error;
+    return deployAndFollow(context, named, { ...options, repo: false }, reports);
   }
 }
 
@@ -58,36 +93,35 @@ async function deployAndFollow(
   context: Context,
   named: string | undefined,
   options: DeployOptions,
-  events: EventFile,
+  { events, github }: Reports,
 ): Promise<Result> {
   const startedAt = Date.now();
   const { environment, output } = context;
   checkUse(named, options);
   const timeoutMs = readTimeout(options.timeout);
-  const project = await readProjectDirectory(path.resolve(context.directory, named ?? '.'));
-  const { directory } = project;
-  const written = resolveSettings({
-    flags: options,
-    variables: environment.variables,
-    file: project.configuration,
-    facts: project.facts,
-  });
+  const isolation = isolationMode(options.isolation, environment.variables.SPHERE_ISOLATION);
+  const { directory, top, settings, configuration } = await readProject(context, named, options);
+  const values = deploymentEnvironment(options, configuration.env);
   const choice = choosePlane({ ...context, directory });
   const prebuilt = options.prebuilt === undefined ? null : path.resolve(context.directory, options.prebuilt);
   if (prebuilt !== null) checkDirectory(prebuilt, 'Name the directory that holds the built site.');
   const hosted = choice.kind === 'hosted';
-  const top = (prebuilt ?? written.repository) ? directory : (workspaceTop(directory) ?? directory);
-  const settings = top === directory ? written : settingsFromTop(written, directory, top);
-  const prepare = () => prepareSource({ settings, directory, top, prebuilt, environment, hosted });
+  const ci = environment.ciRun && readGithubEvent(environment.ciRun, environment.github);
+  const prepare = () => prepareSource({ settings, directory, top, prebuilt, environment, ci, hosted });
   const targetOf = ({ source }: PreparedSource) =>
-    chooseTarget({ flags: options, file: project.configuration, branch: branchOf(source) });
+    chooseTarget({ flags: options, file: configuration, branch: branchOf(source) });
   if (options.dryRun) {
     const prepared = await prepare();
     const planned = await planSource({ settings, prepared, top, environment: environment.forChildren });
-    return dryRunResult({ settings, target: targetOf(prepared), choice, prepared, planned, directory });
+    const target = targetOf(prepared);
+    return dryRunResult({ settings, target, choice, prepared, planned, directory, environment: values });
   }
 
   const chosen = await offerPlane(context, choice);
+  if (chosen.kind === 'embedded' && settings.repository) {
+    const repository = settings.repository.value;
+    await agreeToSource(context, { repository, directory, home: chosen.home, isolation });
+  }
   const slug = settings.slug?.value ?? (await askSlug(context, 'What should the site be called?', null));
   // The two longest waits at once; a failure of either leaves nothing behind.
   const [plane, prepared] = await Promise.all([
@@ -98,6 +132,7 @@ async function deployAndFollow(
   const beside =
     target.kind === 'live' ? '' : ` as the preview ${output.paint('bold', targetName(target, slug))}`;
   output.note(`Deploying ${output.paint('bold', slug)}${beside} from ${prepared.description}`);
+  for (const warning of prepared.warnings) output.warn(warning);
   const [before] = await Promise.all([
     readTargets(plane.api, slug),
     sendSource(plane, prepared, output.note),
@@ -105,6 +140,9 @@ async function deployAndFollow(
   const request = {
     ...createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug),
     ...targetFields(target, slug),
+    ...(values === undefined ? {} : { environment: values }),
+    // What everybody wants is not said: an older plane may run.
+    ...(isolation === 'auto' ? {} : { isolation }),
   };
 
   const interrupted = new AbortController();
@@ -112,13 +150,18 @@ async function deployAndFollow(
   try {
     const answer = await create(context, plane, request, target);
     const { deployment } = answer;
-    if (answer.outcome === 'already_live') return alreadyLive(context, deployment, events);
+    if (answer.outcome === 'already_live') {
+      github.ended({ deployment, error: null });
+      return alreadyLive(context, deployment, events);
+    }
     const { id, project: created, target: to, url } = deployment;
     const replaced = replacementText(answer, created === slug ? before : [], Date.now());
     if (replaced) output.note(replaced);
     events.write({ type: 'created', id, project: created, target: to, url });
+    github.created(deployment);
     if (options.detach) {
       output.note(`Left running; see \`sphere logs ${id} -f\`.`);
+      github.ended({ deployment, error: null });
       return { json: resultObject('created', deployment), text: id };
     }
     const ended = await follow(context, {
@@ -129,8 +172,11 @@ async function deployAndFollow(
       interrupted: interrupted.signal,
       ...(timeoutMs === undefined ? {} : { timeout: { ms: timeoutMs, from: startedAt } }),
     });
-    events.write({ type: 'ended', id, project: created, target: to, url: ended.url, status: ended.status });
-    return conclude(context, ended, Date.now() - startedAt, interrupted.signal.aborted);
+    const { status, reason } = ended;
+    events.write({ type: 'ended', id, project: created, target: to, url: ended.url, status, reason });
+    const result = conclude(context, ended, Date.now() - startedAt, interrupted.signal.aborted);
+    github.ended({ deployment: ended, error: null });
+    return result;
   } finally {
     release();
     plane.api.close();
@@ -139,7 +185,7 @@ async function deployAndFollow(
 
 function checkUse(named: string | undefined, options: DeployOptions): void {
   checkTargetFlags(options);
-  if (named !== undefined && options.repo !== undefined) {
+  if (named !== undefined && options.repo) {
     throw new SphereError(
       'USAGE',
       `The directory ${named} and the repository ${options.repo} cannot both be the source.`,
@@ -219,11 +265,21 @@ function createRequest(
     origin,
     ...(settings.region ? { region: settings.region.value } : {}),
     source,
-    build: source.kind === 'prebuilt' ? {} : buildValues(settings.build),
+    build: source.kind === 'prebuilt' ? {} : requestedBuild(settings, options),
     ...(source.kind === 'prebuilt' ? { serving: settings.serving } : {}),
     force: options.force === true,
     noCache: !options.cache,
     ...(source.kind === 'git' && gitToken !== undefined ? { gitToken } : {}),
+  };
+}
+
+function requestedBuild(settings: Settings, { force }: DeployOptions): CreateDeployment['build'] {
+  const { build, limits } = settings;
+  return {
+    ...buildValues(build),
+    ...(limits ? { limits } : {}),
+    // Who says --force wants a build.
+    ...(force ? { ignoreCommand: null } : {}),
   };
 }
 

@@ -23,7 +23,7 @@ export function alreadyLive(
   events: EventFile,
 ): Result {
   const { id, project, target, url, status } = deployment;
-  events.write({ type: 'ended', id, project, target, url, status, outcome: 'already_live' });
+  events.write({ type: 'ended', id, project, target, url, status, reason: null, outcome: 'already_live' });
   output.note(
     `${output.paint('green', '✔')} Nothing has changed: this is already live (${id}). --force builds it again.`,
   );
@@ -51,7 +51,12 @@ export function conclude(
         : {}),
     });
   }
-  if (status === 'ready' || reason === 'ignored') {
+  if (reason === 'ignored') {
+    output.note('Ignored, as the ignore command says; what was live stays. --force builds it.');
+    sayAddresses({ output }, deployment);
+    return { json: resultObject('ignored', deployment), text: url };
+  }
+  if (status === 'ready') {
     const published = publishedLine(deployment);
     if (output.live) output.note('');
     if (published) output.note(`${output.paint('green', '✔')} ${published}`);
@@ -65,6 +70,11 @@ export function conclude(
 /** The error that a deployment ended with, which is not ready. */
 export function endError(deployment: Deployment): DeploymentEnded {
   const { status, reason, error, id } = deployment;
+  if (reason === 'user') {
+    return new DeploymentEnded(deployment, 'DEPLOYMENT_CANCELLED', `${id} was cancelled by somebody else.`, {
+      hint: `What was live stays. Deploy again when it is wanted; \`sphere logs ${id}\` shows how far it came.`,
+    });
+  }
   const known = reason && reason !== 'ignored' ? codeOfReason[reason] : 'INTERNAL';
   return new DeploymentEnded(
     deployment,
@@ -84,7 +94,10 @@ function sayAddresses({ output }: Pick<Context, 'output'>, { url, address }: Dep
 }
 
 /** What `--json` prints of a deployment. */
-export function resultObject(outcome: 'deployed' | 'already_live' | 'created', deployment: Deployment) {
+export function resultObject(
+  outcome: 'deployed' | 'already_live' | 'created' | 'ignored',
+  deployment: Deployment,
+) {
   const { id, url, address, project, target, status } = deployment;
   return { outcome, id, project, target, url, address, status, deployment };
 }

@@ -1,4 +1,6 @@
 /** `sphere deploy --dry-run`: what would be deployed, and where each value came from. Nothing is started or sent. */
+
+import type { DeploymentEnvironment } from '../contract/environment-api.ts';
 import type { PlannedSource } from '../contract/planned-source.ts';
 import type { Result } from './command.ts';
 import { table } from './format.ts';
@@ -15,10 +17,12 @@ type Plan = {
   /** Null where the source is not here, and for what is built already. */
   planned: PlannedSource | null;
   directory: string;
+  environment: DeploymentEnvironment | undefined;
 };
 
 /** The plan as a table, or with `--json` as data. */
-export function dryRunResult({ settings, target, choice, prepared, planned, directory }: Plan): Result {
+export function dryRunResult(plan: Plan): Result {
+  const { settings, target, choice, prepared, planned, directory, environment } = plan;
   const shown = planSettings(settings, target, prepared, planned);
   // null is a value, too: it runs no command.
   const text = ({ value, from }: Setting<string | null>) => value ?? (open.includes(from) ? '?' : 'none');
@@ -26,6 +30,10 @@ export function dryRunResult({ settings, target, choice, prepared, planned, dire
   const known = new Set<string>(Object.values(detectedAs));
   const others = planned?.detections.filter(({ what }) => !known.has(what)) ?? [];
   const warnings = planned?.warnings ?? [];
+  const values = Object.entries({
+    ...fromEach(environment?.file, 'sphere.json'),
+    ...fromEach(environment?.given, '--env'),
+  });
   return {
     json: {
       dryRun: true,
@@ -33,6 +41,7 @@ export function dryRunResult({ settings, target, choice, prepared, planned, dire
       plane: planeJson(choice),
       source: prepared.source,
       settings: shown,
+      environment: Object.fromEntries(values),
       detections: planned?.detections ?? [],
       warnings,
       serving: prepared.source.kind === 'git' ? undefined : settings.serving,
@@ -45,10 +54,16 @@ export function dryRunResult({ settings, target, choice, prepared, planned, dire
         ['setting', 'value', 'from'],
         ...rows,
         ...others.map(({ what, value, why }) => [what, value, `detected: ${why}`]),
+        ...values.map(([name, { value, from }]) => [`env ${name}`, value, from]),
       ]),
       ...warnings.map((warning) => `\nWarning: ${warning}`),
     ].join('\n'),
   };
+}
+
+/** `values`, each with where it comes from. */
+function fromEach(values: Record<string, string> = {}, from: string): Record<string, Setting<string>> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, { value, from }]));
 }
 
 /** The build settings, and what the builder's detections call them. */

@@ -8,7 +8,7 @@
 import { io } from 'socket.io-client';
 import { SphereError } from '../contract/errors.ts';
 import { type FollowAnswer, followPath, type LogBatch } from '../contract/logs.ts';
-import type { PlaneAddress } from './api.ts';
+import type { PlaneAddress } from './answers.ts';
 
 /** The pause in milliseconds before a connection that was closed on purpose is made again. */
 const restartMs = 250;

@@ -2,10 +2,10 @@
  * The one owner of what the CLI prints: the result on stdout, everything else on stderr. Passed in, never imported as a
  * value.
  */
-import { randomUUID } from 'node:crypto';
 import type { ChalkInstance } from 'chalk';
 import type { ErrorBody } from '../contract/errors.ts';
 import { createActivity } from './activity.ts';
+import { createGithubCommands, defuse } from './service-commands.ts';
 import { cleanText } from './terminal-text.ts';
 
 export type OutputSettings = {
@@ -19,8 +19,8 @@ export type OutputSettings = {
   resultColours: boolean;
   /** A build service reads along: plain lines, also where there is a terminal. */
   ci: boolean;
-  /** GitHub's runner reads stderr: what builds print must not command it. */
-  githubActions: boolean;
+  /** Its name, where it is known: what builds print must not command it. */
+  service: string | null;
 };
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
@@ -39,6 +39,10 @@ export type Output = {
   note(text: string): void;
   warn(text: string): void;
   error(body: ErrorBody): void;
+  /** The heading of what follows; on a terminal the spinner says it. On GitHub a group that can be folded. */
+  section(title: string): void;
+  /** Nothing more belongs under the last heading. */
+  endSection(): void;
   /** Build output on stderr: whole lines, each with its `\n`. Resolves when the stream has taken them. */
   lines(text: string): Promise<void>;
   /** Work goes on: shown by a spinner on a terminal, by a line now and then elsewhere. `since` is its start. */
@@ -56,22 +60,34 @@ export type Output = {
 export function createOutput(settings: OutputSettings): Output {
   const { chalk, json } = settings;
   const live = settings.stderr.isTTY === true && !settings.ci;
+  const github = settings.service === 'GitHub Actions' ? createGithubCommands() : null;
   const stdout = createSink(settings.stdout);
   const stderr = createSink(settings.stderr);
+  /** Text on stderr: nobody is commanded by it. */
+  const say = (text: string) => stderr.write(github ? github.inert(text) : defuse(text, settings.service));
   const activity = createActivity({
     stream: settings.stderr,
     live,
-    beat: (text) => void stderr.write(`${text}\n`),
+    beat: (text) => void say(`${text}\n`),
   });
   const paint = (style: Style, text: string) => (chalk ? chalk[style](text) : text);
   const clean = (text: string) => cleanText(text, chalk !== null);
-
-  const stopToken = randomUUID();
-  let commandsStopped = false;
+  let inSection = false;
 
   const note = (text: string) => {
     activity.spoke();
-    void stderr.write(`${clean(text)}\n`);
+    void say(`${clean(text)}\n`);
+  };
+  const endSection = () => {
+    if (inSection && github) void stderr.write(github.command('endgroup'));
+    inSection = false;
+  };
+  /** On GitHub an annotation, which is shown beside the run as well. */
+  const annotate = (kind: 'error' | 'warning', text: string, title?: string) => {
+    if (!github) return false;
+    activity.spoke();
+    void stderr.write(github.command(kind, cleanText(text, false), title));
+    return true;
   };
   return {
     json,
@@ -80,31 +96,50 @@ export function createOutput(settings: OutputSettings): Output {
     columns: settings.stdout.isTTY ? settings.stdout.columns : null,
     paint,
     note,
-    warn: (text) => note(`${paint('yellow', 'Warning:')} ${text}`),
+    warn: (text) => {
+      if (!annotate('warning', text)) note(`${paint('yellow', 'Warning:')} ${text}`);
+    },
     error: (body) => {
       activity.idle();
-      note(`${paint('red', 'Error:')} ${body.message}`);
+      endSection();
+      const message = sentence(body.message);
+      if (!annotate('error', message, `Sphere: ${body.code}`)) {
+        note(`${paint('red', 'Error:')} ${message}`);
+      }
       for (const line of body.details ?? []) {
         if (!body.message.includes(line)) note(paint('dim', `  ${line.replaceAll('\n', '\n  ')}`));
       }
       if (body.hint) note(body.hint);
     },
+    section: (title) => {
+      endSection();
+      inSection = true;
+      if (live) return;
+      activity.spoke();
+      if (github) void stderr.write(github.command('group', title));
+      else note(`--- ${title}`);
+    },
+    endSection,
     lines: async (text) => {
       activity.spoke();
-      if (settings.githubActions && !commandsStopped) await stderr.write(`::stop-commands::${stopToken}\n`);
-      commandsStopped = settings.githubActions;
-      await stderr.write(clean(text));
+      await say(clean(text));
     },
     busy: activity.busy,
     idle: activity.idle,
     result: (text) => stdout.write(text),
-    resultLines: (text) => stdout.write(cleanText(text, settings.resultColours)),
+    resultLines: (text) => stdout.write(defuse(cleanText(text, settings.resultColours), settings.service)),
     close: async () => {
       activity.idle();
-      const last = commandsStopped ? `::${stopToken}::\n` : '';
-      await Promise.all([stdout.write(''), stderr.write(last)]);
+      endSection();
+      await Promise.all([stdout.write(''), stderr.write(github?.release() ?? '')]);
     },
   };
+}
+
+/** What a plane says as a clause, as people read it. */
+function sentence(text: string): string {
+  const begun = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return /[\w"'`)\]]$/.test(begun) && !begun.includes('\n') ? `${begun}.` : begun;
 }
 
 /** Writes that end when the stream has taken them; a reader who has gone away (EPIPE) is no error. */

@@ -1,7 +1,7 @@
 /** Which plane a command talks to, and with which token: flags, environment, link, sign-in, the plane on this machine. */
 import { readdirSync } from 'node:fs';
 import { SphereError } from '../contract/errors.ts';
-import type { PlaneAddress } from './api.ts';
+import type { PlaneAddress } from './answers.ts';
 import type { Environment, JobIdentity } from './config.ts';
 import { type Credential, type Credentials, readCredentials } from './credentials.ts';
 import { LOCAL_PLANE, linkName, readLink } from './link.ts';

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { BuildSettings } from '../contract/configuration.ts';
 import { SphereError } from '../contract/errors.ts';
 import type { PlanAnswer, PlannedSource } from '../contract/planned-source.ts';
 import { packageRoot } from '../files/package-root.ts';
@@ -22,8 +23,17 @@ export async function planSource(request: {
 }): Promise<PlannedSource | null> {
   const { settings, prepared, top, environment } = request;
   if (prepared.source.kind !== 'upload') return null;
+  return planDirectory(top, buildValues(settings.build), environment);
+}
+
+/** What a build of `directory` under the settings `build` would detect. Throws as `planSource`. */
+export async function planDirectory(
+  directory: string,
+  build: BuildSettings,
+  environment: NodeJS.ProcessEnv,
+): Promise<PlannedSource> {
   const program = path.join(packageRoot(), 'dist', 'builder', 'main.cjs');
-  const args = [program, '--plan', top, JSON.stringify(buildValues(settings.build))];
+  const args = [program, '--plan', directory, JSON.stringify(build)];
   const { stdout } = await run(process.execPath, args, { env: environment, maxBuffer: 4 * 1024 ** 2 });
   const answer = JSON.parse(stdout) as PlanAnswer;
   if ('error' in answer) throw SphereError.fromBody(answer.error);

@@ -31,15 +31,16 @@ export function createProgress(output: Output, startedAt: number): Progress {
   let since = startedAt;
 
   const leave = (mark: string, at: number) => {
-    if (shown) output.note(`${mark} ${shown} ${output.paint('dim', duration(at - since))}`);
+    if (shown === null) return;
+    output.endSection();
+    output.note(`${mark} ${shown} ${output.paint('dim', duration(at - since))}`);
     shown = null;
   };
   const enter = (phase: Phase, at: number) => {
     leave(output.paint('green', '✔'), at);
     shown = phase;
     since = at;
-    // On a terminal the spinner names the phase; elsewhere its lines need a heading.
-    if (!output.live) output.note(`--- ${phase}`);
+    output.section(phase);
     output.busy(doing[phase], at);
   };
   output.busy(doing.queue, startedAt);

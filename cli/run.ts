@@ -53,7 +53,7 @@ async function runCommand(
 }
 
 async function openOutput(io: NodeJS.Process, options: { json: boolean; color: boolean }): Promise<Output> {
-  const { colour, ci, githubActions } = readEnvironment(io.env, '/');
+  const { colour, ci, ciRun } = readEnvironment(io.env, '/');
   const shows = (stream: NodeJS.WriteStream) =>
     options.color && (colour === 'always' || (colour === 'auto' && stream.isTTY === true));
   const { createOutput } = await import('./output.ts');
@@ -66,7 +66,7 @@ async function openOutput(io: NodeJS.Process, options: { json: boolean; color: b
     chalk,
     resultColours: shows(stdout),
     ci,
-    githubActions,
+    service: ciRun?.service ?? null,
   });
 }
 

@@ -3,10 +3,10 @@ import path from 'node:path';
 import type { Deployment } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import type { Context } from './command.ts';
-import { readProjectDirectory } from './directory.ts';
+import { locateProject } from './locate-project.ts';
 import { connectPlane, type Plane } from './plane.ts';
 import { choosePlane, noPlaneYet } from './plane-choice.ts';
-import { resolveSettings, type SettingFlags } from './settings.ts';
+import { namedRoot, resolveSettings, type SettingFlags } from './settings.ts';
 
 /** Connects to the plane that was chosen before. Throws `PLANE_NOT_CHOSEN`. */
 export async function openPlane(context: Context): Promise<Plane> {
@@ -17,14 +17,25 @@ export async function openPlane(context: Context): Promise<Plane> {
 
 /** The slug that `sphere deploy` would use in this directory. Throws `INPUT_NEEDED`. */
 export async function projectSlug(context: Context, flags: Pick<SettingFlags, 'slug'>): Promise<string> {
-  const { configuration, facts } = await readProjectDirectory(path.resolve(context.directory));
-  const { variables } = context.environment;
+  const { variables, forChildren } = context.environment;
+  if (flags.slug !== undefined) {
+    const named = resolveSettings({ flags, variables, file: {}, facts: noFacts });
+    if (named.slug) return named.slug.value;
+  }
+  const { configuration, facts } = await locateProject(path.resolve(context.directory), {
+    root: namedRoot({}, variables),
+    build: {},
+    environment: forChildren,
+    lenient: true,
+  });
   const { slug } = resolveSettings({ flags, variables, file: configuration, facts });
   if (slug) return slug.value;
   throw new SphereError('INPUT_NEEDED', `No project can be derived from ${context.directory}.`, {
     hint: 'Name it with --slug.',
   });
 }
+
+const noFacts = { packageName: null, directoryName: '' };
 
 /** The deployment `id`, or without one the newest of the project that is meant and fits `wanted`. */
 export async function findDeployment(

@@ -10,7 +10,8 @@ export type Setting<T> = { value: T; from: string };
 
 /** The flags of `sphere deploy` that are settings. `false` is what `--no-install` and `--no-build` give. */
 export type SettingFlags = {
-  repo?: string;
+  /** False after `--no-repo`: the directory, whatever names a repository. */
+  repo?: string | false;
   ref?: string;
   install?: string | false;
   build?: string | false;
@@ -33,6 +34,9 @@ export type DirectoryFacts = {
   linkedSlug?: string | null;
 };
 
+/** The build settings that a flag or the environment can give. */
+type SettableKey = Exclude<keyof BuildSettings, 'limits' | 'ignoreCommand'>;
+
 export type Settings = {
   slug: Setting<string> | null;
   /** A person named the slug; it was not derived. */
@@ -42,7 +46,9 @@ export type Settings = {
   repository: Setting<string> | null;
   ref: Setting<string> | null;
   /** Flags and environment: they go above the `sphere.json` in the source. */
-  build: { [Key in keyof BuildSettings]?: Setting<NonNullable<BuildSettings[Key]> | null> };
+  build: { [Key in SettableKey]?: Setting<string | null> };
+  /** Only the caller's `sphere.json` has them. */
+  limits: BuildSettings['limits'];
   /** What the caller's `sphere.json` says of the build; it counts when the directory itself is the source. */
   fileBuild: BuildSettings;
   /** What the caller's `sphere.json` says of serving; it is sent for `--prebuilt`. */
@@ -62,13 +68,14 @@ export function resolveSettings(sources: Sources): Settings {
   checkFlags(flags);
   const build = buildAbove(sources);
   // With --prebuilt the output is the source, whatever else names a repository.
-  const repository = flags.prebuilt
-    ? null
-    : first([
-        [flags.repo, '--repo'],
-        variable(sources, 'SPHERE_REPOSITORY'),
-        [file.repository, 'sphere.json'],
-      ]);
+  const repository =
+    flags.prebuilt || flags.repo === false
+      ? null
+      : first([
+          [flags.repo, '--repo'],
+          variable(sources, 'SPHERE_REPOSITORY'),
+          [file.repository, 'sphere.json'],
+        ]);
   const ref = first([
     [flags.ref, '--ref'],
     variable(sources, 'SPHERE_REF'),
@@ -96,6 +103,7 @@ export function resolveSettings(sources: Sources): Settings {
     repository,
     ref: repository === null ? null : ref,
     build,
+    limits: file.limits,
     fileBuild: pick(file, [
       'framework',
       'installCommand',
@@ -103,6 +111,7 @@ export function resolveSettings(sources: Sources): Settings {
       'outputDirectory',
       'rootDirectory',
       'nodeVersion',
+      'ignoreCommand',
     ]),
     serving: pick(file, ['cleanUrls', 'trailingSlash', 'spa', 'notFound', 'redirects', 'headers']),
   };
@@ -122,7 +131,7 @@ function checkFlags(flags: SettingFlags): void {
 
 function buildAbove(sources: Sources): Settings['build'] {
   const { flags } = sources;
-  const above: Record<keyof BuildSettings, Setting<string | null> | null> = {
+  const above: Record<SettableKey, Setting<string | null> | null> = {
     framework: first([[flags.framework, '--framework']]),
     installCommand: first<string | null>([
       [
@@ -136,7 +145,7 @@ function buildAbove(sources: Sources): Settings['build'] {
       variable(sources, 'SPHERE_BUILD_COMMAND'),
     ]),
     outputDirectory: first([[flags.output, '--output'], variable(sources, 'SPHERE_OUTPUT_DIRECTORY')]),
-    rootDirectory: first([[flags.root, '--root'], variable(sources, 'SPHERE_ROOT_DIRECTORY')]),
+    rootDirectory: namedRoot(flags, sources.variables),
     nodeVersion: first([[flags.node, '--node']]),
   };
   return Object.fromEntries(Object.entries(above).filter(([, setting]) => setting !== null));
@@ -175,6 +184,17 @@ function resolveSlug(sources: Sources, repository: Setting<string> | null): Sett
     if (value !== null) return { value, from };
   }
   return null;
+}
+
+/** The root directory that a flag or the environment names. */
+export function namedRoot(
+  { root }: Pick<SettingFlags, 'root'>,
+  variables: Environment['variables'],
+): Setting<string> | null {
+  return first([
+    [root, '--root'],
+    [variables.SPHERE_ROOT_DIRECTORY, 'SPHERE_ROOT_DIRECTORY'],
+  ]);
 }
 
 type Candidate<T> = readonly [value: T | undefined, from: string];

@@ -1,11 +1,14 @@
 /** From the settings to a pinned source: a commit, or a directory with its digest. */
 import path from 'node:path';
 import type { Readable } from 'node:stream';
-import type { Source } from '../contract/api.ts';
+import type { CiRun, Source } from '../contract/api.ts';
+import { SphereError } from '../contract/errors.ts';
 import { digestSource, digestTree } from '../files/digest.ts';
+import type { CiEnvironment } from './ci-environment.ts';
 import type { Environment } from './config.ts';
 import { bytes, count } from './format.ts';
-import { describeState, readGitState } from './git-state.ts';
+import { describeState, readAuthor, readGitState, withCi } from './git-state.ts';
+import { checkPushed } from './pushed.ts';
 import type { Settings } from './settings.ts';
 
 export type PreparedSource = {
@@ -18,6 +21,8 @@ export type PreparedSource = {
   upload: { digest: string; bytes: number; pack(): Promise<() => Readable> } | null;
   /** The output directory of `--prebuilt`. */
   prebuilt: string | null;
+  /** What should be said before it is deployed. */
+  warnings: string[];
 };
 
 /**
@@ -31,16 +36,39 @@ export async function prepareSource(request: {
   top: string;
   prebuilt: string | null;
   environment: Environment;
+  /** What the build service says of the code, if one runs this. */
+  ci: CiEnvironment | null;
   hosted: boolean;
 }): Promise<PreparedSource> {
-  if (request.prebuilt !== null) return prebuiltSource(request.directory, request.prebuilt);
+  if (request.prebuilt !== null) return prebuiltSource(request.directory, request.prebuilt, request.ci);
   if (request.settings.repository) return repositorySource(request);
-  return directorySource(request.directory, request.top);
+  return directorySource(request.directory, request.top, request.ci);
 }
 
-async function directorySource(directory: string, top: string): Promise<PreparedSource> {
-  const [{ digest, bytes: size, entries }, state] = await Promise.all([digestSource(top), readGitState(top)]);
-  const git = state ? { git: state.git } : {};
+/** The part of `ci` that is about the run and not about the code. */
+function runOf(ci: CiEnvironment | null): { ci?: CiRun } {
+  if (ci === null) return {};
+  const { service, pullRequest, url } = ci;
+  return { ci: { service, ...(pullRequest ? { pullRequest } : {}), ...(url ? { url } : {}) } };
+}
+
+async function directorySource(
+  directory: string,
+  top: string,
+  ci: CiEnvironment | null,
+): Promise<PreparedSource> {
+  const [{ digest, bytes: size, entries }, seen] = await Promise.all([digestSource(top), readGitState(top)]);
+  if (entries.length === 0) {
+    throw new SphereError(
+      'USAGE',
+      `There is nothing to deploy in ${top}: it holds no file that would be sent.`,
+      {
+        hint: 'Name the directory with the project. `.git`, node_modules, `.env` files and what .gitignore names are not sent.',
+      },
+    );
+  }
+  const state = withCi(seen, ci);
+  const git = { ...(state ? { git: state.git } : {}), ...runOf(ci) };
   const inWorkspace = top === directory ? '' : ` in the workspace ${top}`;
   const holds = `${count(entries.length, 'file')}, ${bytes(size)}`;
   return {
@@ -56,20 +84,28 @@ async function directorySource(directory: string, top: string): Promise<Prepared
       },
     },
     prebuilt: null,
+    warnings: [],
   };
 }
 
-async function prebuiltSource(directory: string, prebuilt: string): Promise<PreparedSource> {
-  const [{ digest, bytes: size, entries }, state] = await Promise.all([
+async function prebuiltSource(
+  directory: string,
+  prebuilt: string,
+  ci: CiEnvironment | null,
+): Promise<PreparedSource> {
+  const [{ digest, bytes: size, entries }, seen] = await Promise.all([
     digestTree(prebuilt),
     readGitState(directory),
   ]);
+  const state = withCi(seen, ci);
+  const holds = `${count(entries.length, 'file')}, ${bytes(size)}`;
   return {
-    source: { kind: 'prebuilt', digest, ...(state ? { git: state.git } : {}) },
+    source: { kind: 'prebuilt', digest, ...(state ? { git: state.git } : {}), ...runOf(ci) },
     origin: directory,
-    description: `the built output ${prebuilt} (${count(entries.length, 'file')}, ${bytes(size)})`,
+    description: `the built output ${prebuilt} (${holds}) ${describeState(state)}`.trimEnd(),
     upload: null,
     prebuilt,
+    warnings: [],
   };
 }
 
@@ -77,9 +113,10 @@ async function repositorySource(request: {
   settings: Settings;
   directory: string;
   environment: Environment;
+  ci: CiEnvironment | null;
   hosted: boolean;
 }): Promise<PreparedSource> {
-  const { settings, directory, environment, hosted } = request;
+  const { settings, directory, environment, ci, hosted } = request;
   const { resolveCommit } = await import('../files/resolve-commit.ts');
   const named = settings.repository?.value ?? '';
   // Git would take a relative path for a host name.
@@ -90,6 +127,9 @@ async function repositorySource(request: {
     token: environment.variables.SPHERE_GIT_TOKEN,
     allowLocal: !hosted,
   });
+  // Who names a ref has said what is meant.
+  const left = ref === undefined ? await checkPushed(directory, repository, commit) : null;
+  const author = await readAuthor(directory, commit);
   const name = ref ?? branch;
   return {
     source: {
@@ -98,10 +138,17 @@ async function repositorySource(request: {
       commit,
       ...(ref === undefined ? {} : { ref }),
       ...(branch === undefined ? {} : { branch }),
+      ...(author ? { author } : {}),
+      ...runOf(ci),
     },
     origin: repository,
     description: `${repository} at ${name && !commit.startsWith(name) ? `${name} ` : ''}${commit.slice(0, 7)}`,
     upload: null,
     prebuilt: null,
+    warnings: left
+      ? [
+          `${count(left, 'uncommitted change')} in ${directory} will not be part of it; --no-repo uploads the directory.`,
+        ]
+      : [],
   };
 }

@@ -2,6 +2,7 @@
 import type { Deployment } from '../contract/api.ts';
 import { LIVE } from '../contract/words.ts';
 import { bytes, count, duration } from './format.ts';
+import { commitText } from './git-state.ts';
 
 /** What was published: files and bytes, how many changed, how many were there already. Null where unknown. */
 export function publishedLine(deployment: Deployment): string | null {
@@ -31,8 +32,25 @@ export function sourceText({ source }: Pick<Deployment, 'source'>): string {
   if (source.kind === 'git') return `${source.ref ?? 'HEAD'} ${source.commit.slice(0, 7)}`;
   const { git } = source;
   const what = source.kind === 'prebuilt' ? 'prebuilt' : 'upload';
-  if (!git) return `${what} ${source.digest.slice(0, 7)}`;
-  return `${what} of ${git.branch ?? 'HEAD'} ${git.commit.slice(0, 7)}${git.dirty ? ' with changes' : ''}`;
+  return git ? `${what} of ${commitText(git)}` : `${what} ${source.digest.slice(0, 7)}`;
+}
+
+/** Everything that is known of where a deployment's source is from, as rows of name and value. */
+export function sourceRows(deployment: Pick<Deployment, 'source'>): [name: string, value: string][] {
+  const { source } = deployment;
+  const text = sourceText(deployment);
+  const git = source.kind === 'git' ? source : source.git;
+  const unpushed = git && 'unpushed' in git && git.unpushed ? count(git.unpushed, 'commit') : null;
+  const run = source.ci;
+  return [
+    ['source', source.kind === 'git' ? `${source.repository} ${text}` : text],
+    ...(git ? [['commit', git.commit] as [string, string]] : []),
+    ...(git?.branch ? [['branch', git.branch] as [string, string]] : []),
+    ...(git?.author ? [['author', git.author] as [string, string]] : []),
+    ...(unpushed ? [['unpushed', unpushed] as [string, string]] : []),
+    ...(run ? [['run', [run.service, run.url].filter(Boolean).join(' ')] as [string, string]] : []),
+    ...(run?.pullRequest ? [['pull request', `#${run.pullRequest}`] as [string, string]] : []),
+  ];
 }
 
 /** Where a deployment was published: its target, and whether it was promoted from there. */

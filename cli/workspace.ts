@@ -4,7 +4,6 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Settings } from './settings.ts';
 
 const lockfiles = [
   'package-lock.json',
@@ -20,17 +19,19 @@ const lockfiles = [
  * by itself; the search ends at the top of the Git repository.
  */
 export function workspaceTop(directory: string): string | null {
-  if (!existsSync(path.join(directory, 'package.json')) || isTop(directory)) return null;
+  const isPackage = ['package.json', 'project.json'].some((name) => existsSync(path.join(directory, name)));
+  if (!isPackage || isWorkspaceTop(directory)) return null;
   if (lockfiles.some((name) => existsSync(path.join(directory, name)))) return null;
   for (let at = directory; !existsSync(path.join(at, '.git')) && at !== path.dirname(at); ) {
     at = path.dirname(at);
-    if (isTop(at)) return at;
+    if (isWorkspaceTop(at)) return at;
   }
   return null;
 }
 
-function isTop(directory: string): boolean {
-  if (existsSync(path.join(directory, 'pnpm-workspace.yaml'))) return true;
+/** Whether packages below `directory` are installed from there: workspaces of npm, pnpm, Yarn and Bun, and Nx. */
+export function isWorkspaceTop(directory: string): boolean {
+  if (['pnpm-workspace.yaml', 'nx.json'].some((name) => existsSync(path.join(directory, name)))) return true;
   try {
     const text = readFileSync(path.join(directory, 'package.json'), 'utf8');
     return (JSON.parse(text) as { workspaces?: unknown }).workspaces !== undefined;
@@ -39,15 +40,7 @@ function isTop(directory: string): boolean {
   }
 }
 
-/** `settings` for a source that begins at `top`, while they were written for `directory` below it. Pure. */
-export function settingsFromTop(settings: Settings, directory: string, top: string): Settings {
-  const inside = settings.build.rootDirectory?.value ?? settings.fileBuild.rootDirectory ?? '.';
-  const value = path.relative(top, path.join(directory, inside)).split(path.sep).join('/');
-  return {
-    ...settings,
-    build: {
-      ...settings.build,
-      rootDirectory: { value, from: `the package's place in the workspace ${top}` },
-    },
-  };
+/** Where `directory` is below `top`, as settings have it: with `/` between its parts. */
+export function relativePath(top: string, directory: string): string {
+  return path.relative(top, directory).split(path.sep).join('/');
 }

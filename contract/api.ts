@@ -1,12 +1,14 @@
 /** What the CLI and the plane say to each other under `/v1`. Every body is JSON unless said otherwise. */
 import { z } from 'zod';
 import { buildSettingsSchema, servingSchema } from './configuration.ts';
+import { deploymentEnvironmentSchema } from './environment-api.ts';
 import type { ErrorBody } from './errors.ts';
 import { sha256Pattern } from './manifest.ts';
 import { longestLabel, previewDays, previewPattern } from './preview.ts';
 import {
   type DeploymentStatus,
   type EndReason,
+  isolationModes,
   type Phase,
   type PublicationKind,
   slugPattern,
@@ -16,12 +18,29 @@ import {
 export const gitStateSchema = z.strictObject({
   commit: z.string().regex(/^[0-9a-f]{40,64}$/),
   branch: z.string().max(255).optional(),
+  /** The name of the commit's author, without the address. */
+  author: z.string().min(1).max(200).optional(),
   /** The working tree differs from the commit. */
   dirty: z.boolean(),
   /** Commits that no remote has; unset when there is no upstream to compare with. */
   unpushed: z.number().int().nonnegative().optional(),
 });
 export type GitState = z.infer<typeof gitStateSchema>;
+
+/** The run of a build service that asked for a deployment. */
+export const ciRunSchema = z.strictObject({
+  /** Its name, such as `GitHub Actions`. */
+  service: z.string().min(1).max(50),
+  /** The number of the pull request (on GitLab: merge request) that it runs for. */
+  pullRequest: z.number().int().positive().optional(),
+  /** Where people see it. */
+  url: z
+    .string()
+    .max(2048)
+    .regex(/^https?:\/\//)
+    .optional(),
+});
+export type CiRun = z.infer<typeof ciRunSchema>;
 
 export const sourceSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -32,20 +51,25 @@ export const sourceSchema = z.discriminatedUnion('kind', [
     /** The branch that the commit was taken from, where the ref is one. */
     branch: z.string().min(1).max(255).optional(),
     commit: z.string().regex(/^[0-9a-f]{40,64}$/),
+    /** The name of the commit's author, where the caller has the commit at hand. */
+    author: z.string().min(1).max(200).optional(),
+    ci: ciRunSchema.optional(),
   }),
   z.strictObject({
     kind: z.literal('upload'),
     digest: z.string().regex(sha256Pattern),
     git: gitStateSchema.optional(),
+    ci: ciRunSchema.optional(),
   }),
   z.strictObject({
     kind: z.literal('prebuilt'),
     /** The digest of the output directory, for "already live". */
     digest: z.string().regex(sha256Pattern),
     git: gitStateSchema.optional(),
+    ci: ciRunSchema.optional(),
   }),
 ]);
-/** What a deployment builds, pinned: a commit, or content named by its digest. */
+/** What a deployment builds, pinned: a commit, or content named by its digest; and what is known of where it is from. */
 export type Source = z.infer<typeof sourceSchema>;
 
 /** `POST /v1/sources`: is this upload already there? Answers `SourceAnswer`. */
@@ -87,10 +111,14 @@ export const createDeploymentSchema = z.strictObject({
   build: buildSettingsSchema,
   /** For `prebuilt`, where no source holds a `sphere.json`. */
   serving: servingSchema.optional(),
+  /** Plain environment values of this deployment alone. */
+  environment: deploymentEnvironmentSchema.optional(),
   /** Build an unchanged source again. */
   force: z.boolean(),
   /** Read no cache. */
   noCache: z.boolean(),
+  /** On an embedded plane: whether commands are isolated from the user's files. Unset: `auto`. */
+  isolation: z.enum(isolationModes).optional(),
   /** For a private repository; kept until the deployment ends. */
   gitToken: z.string().min(1).max(4096).optional(),
 });

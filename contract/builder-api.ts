@@ -6,9 +6,10 @@
 import { z } from 'zod';
 import type { Detection, Source } from './api.ts';
 import type { BuildSettings, Serving } from './configuration.ts';
+import type { BuildValue } from './environment-values.ts';
 import { errorCodes } from './errors.ts';
 import type { NewLine } from './logs.ts';
-import { type EndReason, endReasons, type Phase } from './words.ts';
+import { type EndReason, endReasons, type IsolationMode, type Phase } from './words.ts';
 
 /** `POST …/register`, authorised by the bootstrap token: spends it on a token of the builder's own. */
 export const registerSchema = z.strictObject({
@@ -30,6 +31,8 @@ export type BuildSpec = {
   /** For `prebuilt`. */
   serving: Serving;
   siteUrl: string;
+  /** For the commands. Absent from a plane that speaks version 1. */
+  environment?: BuildValue[];
   noCache: boolean;
   /** A credential for the repository can be had at `GET …/credential` (until `install` starts). */
   hasCredential: boolean;
@@ -39,6 +42,8 @@ export type BuildSpec = {
   gitHosts?: readonly string[];
   /** Milliseconds for install and build together. */
   timeLimitMs: number;
+  /** What the caller wants of isolation (embedded planes); absent: `auto`. Never from the source. */
+  isolation?: IsolationMode;
 };
 
 /** `GET …/credential` */
@@ -95,6 +100,8 @@ export const resultSchema = z.discriminatedUnion('outcome', [
     uploadedBytes: z.number().int().nonnegative(),
     warnings: z.array(z.string().max(1000)).max(50),
   }),
+  /** The source's own `ignoreCommand` has said that there is nothing to build. */
+  z.strictObject({ outcome: z.literal('ignored'), message: z.string().max(1000) }),
   z.strictObject({
     outcome: z.literal('failed'),
     reason: z.enum(builderReasons),

@@ -1,5 +1,6 @@
 /** `sphere.json`: the schema is the documentation; JSON schema and reference page are generated from it. */
 import { z } from 'zod';
+import { plainEnvironmentSchema } from './environment-api.ts';
 import { previewDays } from './preview.ts';
 import { slugPattern } from './words.ts';
 
@@ -78,6 +79,18 @@ export const servingSchema = z.strictObject({
 export type Serving = z.infer<typeof servingSchema>;
 export type Redirect = z.infer<typeof redirect>;
 
+const limits = z.strictObject({
+  minutes: z
+    .number()
+    .int()
+    .min(1)
+    .max(24 * 60)
+    .optional()
+    .describe(
+      'How long install and build may take together. Default, and most: what the control plane allows.',
+    ),
+});
+
 /** How a source is built. Comes from the `sphere.json` in the source, flags and environment above it. */
 export const buildSettingsSchema = z.strictObject({
   framework: z
@@ -91,11 +104,20 @@ export const buildSettingsSchema = z.strictObject({
     .optional()
     .describe('Where the build leaves the site, relative to the root directory.'),
   rootDirectory: innerPath.optional().describe('The directory to build, relative to the repository.'),
+  ignoreCommand: z
+    .union([z.string().min(1), z.null()])
+    .optional()
+    .describe(
+      'A command that decides whether there is anything to build. It runs in the root directory before the install: exit code 0 ignores the deployment, and what is live stays; any other builds. `--force` does not ask it.',
+    ),
   nodeVersion: z
     .string()
     .regex(/^[0-9xX.*^~<>=| -]+$|^lts\/[a-z*]+$/, 'is not a Node version or range such as "22" or ">=20.19"')
     .optional()
     .describe('The Node version or range to build with. Default: `.nvmrc`, `.node-version`, `engines.node`.'),
+  limits: limits
+    .optional()
+    .describe("Limits of a build, within those of the control plane. Read on the caller's side only."),
 });
 export type BuildSettings = z.infer<typeof buildSettingsSchema>;
 
@@ -131,6 +153,11 @@ export const configurationSchema = z.strictObject({
     .optional()
     .describe(
       "Its branch, tag or commit. Default: the repository's own default branch. Read on the caller's side only.",
+    ),
+  env: plainEnvironmentSchema
+    .optional()
+    .describe(
+      "Environment values for install and build, by name. No secrets: `sphere env add` is for those. The project's own values and `--env` go above them. Read on the caller's side only.",
     ),
   productionBranch: z
     .string()

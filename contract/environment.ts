@@ -14,6 +14,8 @@ export const cliEnvironment = {
   SPHERE_BUILD_COMMAND: 'The build command, like --build.',
   SPHERE_OUTPUT_DIRECTORY: 'The output directory, like --output.',
   SPHERE_ROOT_DIRECTORY: 'The root directory, like --root.',
+  SPHERE_ISOLATION:
+    'Whether builds here are kept from your files: `auto`, `always` or `never`, like --isolation.',
   SPHERE_GIT_TOKEN: 'A token for a private repository over https. It appears in no URL, log or process list.',
   SPHERE_ID_TOKEN:
     'In a job of GitLab, the ID token (under `id_tokens`, with the address of the plane as its `aud`) that stands in for SPHERE_TOKEN.',
@@ -45,6 +47,9 @@ export const hostedEnvironment = {
   SPHERE_KEY:
     'The key of the plane, the same on every replica: 32 random bytes as hex or base64, as `openssl rand -hex 32` prints them.',
   SPHERE_KEY_FILE: 'A file that holds SPHERE_KEY and that not everybody on the machine can read.',
+  SPHERE_KEY_PREVIOUS:
+    'Another key that opens what it has sealed, while the key is changed (SECURITY.md). Nothing new is sealed with it.',
+  SPHERE_KEY_PREVIOUS_FILE: 'A file that holds SPHERE_KEY_PREVIOUS.',
   SPHERE_ADMIN_TOKEN:
     'The token that makes accounts and their tokens, of at least 32 characters. Unset: made at the first start.',
   AWS_REGION: 'The home region of the plane: its tasks, and what is not public, such as `eu-central-1`.',

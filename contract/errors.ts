@@ -56,6 +56,7 @@ const codes = {
   BUILD_SILENT: { http: 422, exit: exitCodes.infrastructure },
   NOT_STATIC: { http: 422, exit: exitCodes.buildFailed },
   OUTPUT_INVALID: { http: 422, exit: exitCodes.buildFailed },
+  SECRET_IN_OUTPUT: { http: 422, exit: exitCodes.buildFailed },
   DEPLOYMENT_CANCELLED: { http: 409, exit: exitCodes.cancelled },
   DEPLOYMENT_SUPERSEDED: { http: 409, exit: exitCodes.cancelled },
   DEPLOYMENT_OUTRUN: { http: 409, exit: exitCodes.cancelled },

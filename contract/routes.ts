@@ -80,6 +80,17 @@ export const routes = {
   listProjects: { method: 'get', path: '/v1/projects', ...account('read', 'asked') },
   getProject: { method: 'get', path: '/v1/projects/:slug', ...account('read', 'project') },
   removeProject: { method: 'delete', path: '/v1/projects/:slug', ...account('admin', 'project') },
+  listEnvironment: { method: 'get', path: '/v1/projects/:slug/env', ...account('read', 'project') },
+  setEnvironmentValue: {
+    method: 'put',
+    path: '/v1/projects/:slug/env/:name',
+    ...account('admin', 'project'),
+  },
+  removeEnvironmentValue: {
+    method: 'delete',
+    path: '/v1/projects/:slug/env/:name',
+    ...account('admin', 'project'),
+  },
   planRollback: { method: 'get', path: '/v1/projects/:slug/rollback', ...account('read', 'project') },
   rollback: { method: 'post', path: '/v1/projects/:slug/rollback', ...account('deploy', 'project') },
   promote: { method: 'post', path: '/v1/projects/:slug/promote', ...account('deploy', 'project') },

@@ -113,3 +113,7 @@ export function slugRefusal(slug: string): string | null {
 
 /** An account's name stands in addresses and in command lines: 1 to 63 of `a-z`, `0-9` and single inner hyphens. */
 export const accountNamePattern = /^(?=.{1,63}$)[a-z0-9]+(?:-[a-z0-9]+)*$/;
+
+/** Whether an embedded plane isolates a build's commands from the user's files: where it can, always, or never. */
+export const isolationModes = ['auto', 'always', 'never'] as const;
+export type IsolationMode = (typeof isolationModes)[number];

@@ -95,6 +95,8 @@ function describe(issue: Issue, value: unknown): string {
   if (issue.code === 'too_big') return `holds more than ${issue.maximum} entries`;
   if (issue.code === 'invalid_value')
     return `must be ${issue.values.map((v) => JSON.stringify(v)).join(' or ')}${seen}`;
+  // The key itself is wrong, not what it holds.
+  if (issue.code === 'invalid_key') return issue.issues.map((inner) => inner.message).join(', ');
   const message = issue.message.replace(/^Invalid input: ?/, '');
   return seen === '' || message.includes(', not ') ? message : `${message} (it is ${shortened(value)})`;
 }

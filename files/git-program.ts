@@ -60,8 +60,11 @@ export function openGit(access: GitAccess): Git {
     ...pinOptions(access.pinned),
   ];
   return {
-    run: (args, run = {}) =>
-      runGit([...options, ...args], { ...run, environment: { ...environment, ...run.environment } }),
+    run: async (args, run = {}) => {
+      const all = { ...run, environment: { ...environment, ...run.environment } };
+      const result = await runGit([...options, ...args], all);
+      return { ...result, stderr: withoutCredentials(result.stderr, access.token) };
+    },
     close: () => {
       if (askpass !== null) rmSync(askpass.directory, { recursive: true, force: true });
     },
@@ -187,6 +190,18 @@ function gitMissing(cause: Error): SphereError {
     hint: 'Install git, then deploy again.',
     cause,
   });
+}
+
+/**
+ * What git says without what opens a repository: the token, which a server may send back, and what stands before the
+ * host in an address, which git repeats when it cannot be reached (that of a submodule, of a redirect).
+ */
+export function withoutCredentials(text: string, token?: string): string {
+  const withoutToken = token ? text.replaceAll(token, '***') : text;
+  return withoutToken.replace(/\b(https?|ftps?|ssh|git):\/\/[^\s/'"]+@/gi, (found, transport: string) =>
+    // A user of ssh is no secret, unless a password follows it.
+    /^ssh:\/\/[^:]+$/i.test(found) ? found : `${transport}://***@`,
+  );
 }
 
 /** The last lines that git said, without its blank ones. */

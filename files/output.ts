@@ -6,7 +6,13 @@ import { SphereError } from '../contract/errors.ts';
 import { type ManifestFile, sitePathSchema } from '../contract/manifest.ts';
 import { hashFiles } from './hash.ts';
 
-export type OutputLimits = { files: number; bytes: number; fileBytes: number };
+export type OutputLimits = {
+  files: number;
+  bytes: number;
+  fileBytes: number;
+  /** The only user whose files are taken: a hard link to another's would publish what only the reader may read. */
+  owner?: number;
+};
 
 export type CollectedOutput = {
   /** Site path -> blob and size, sorted by path. Empty when the directory holds nothing to publish. */
@@ -23,7 +29,7 @@ export type CollectedOutput = {
  * Collects `directory`, a built site. Dotfiles other than `.well-known` are left out, and so is `node_modules` beside a
  * `package.json` at the top (a site without a build). Links are followed while they stay inside.
  *
- * Throws OUTPUT_INVALID when there is no such directory, for a link that leads out of it or nowhere, for a name that no
+ * Throws OUTPUT_INVALID when there is no such directory, for a link that leads out of it or nowhere, for another user's file, for a name that no
  * address can have, and beyond `limits`.
  */
 export async function collectOutput(directory: string, limits: OutputLimits): Promise<CollectedOutput> {
@@ -57,6 +63,7 @@ async function listOutput(directory: string, limits: OutputLimits): Promise<List
         if (above.includes(real)) throw linkRefused(root, path, 'a directory that holds it');
         await walk(`${path}/`, [...above, real]);
       } else if (stats.isFile()) {
+        refuseForeign(limits, path, stats);
         refusePath(path);
         listed.paths.push(path);
         bytes += stats.size;
@@ -115,6 +122,12 @@ function statOf(real: string, path: string): Stats {
 
 function refusePath(path: string): void {
   if (!sitePathSchema.safeParse(path).success) throw pathRefused(path);
+}
+
+/** Where the system lets users link to files that are not theirs (`fs.protected_hardlinks` is 0). */
+function refuseForeign({ owner }: OutputLimits, path: string, { uid }: Stats): void {
+  if (owner === undefined || uid === owner) return;
+  throw invalid(`${path} belongs to another user than the build.`, 'Let the build copy what it links to.');
 }
 
 function refuseBeyond(

@@ -14,6 +14,7 @@ import { accountRoutes } from './routes/accounts.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { buildRoutes } from './routes/builds.ts';
 import { deploymentRoutes } from './routes/deployments.ts';
+import { environmentRoutes } from './routes/environment.ts';
 import { mountRoutes } from './routes/mount.ts';
 import { type PlaneRoutesOptions, planeRoutes } from './routes/plane.ts';
 import { projectRoutes } from './routes/projects.ts';
@@ -70,6 +71,7 @@ export function createApp(plane: Plane, options: AppOptions): App {
         ...auditRoutes(plane),
         ...deploymentRoutes(plane, options.uses),
         ...projectRoutes(plane),
+        ...environmentRoutes(plane),
         ...trustRoutes(plane, options.idTokens),
         ...buildRoutes(plane),
       },

@@ -9,6 +9,7 @@ import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './dep
 import { hashToken } from './keys.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
+import { buildEnvironmentOf } from './project-environment.ts';
 
 /** Names one try at building one deployment. */
 export type Attempt = {
@@ -17,6 +18,9 @@ export type Attempt = {
   /** What is done is the decision of this process, and counts only while it holds the lease. */
   heldBy?: string;
 };
+
+/** Since this version of the contract, builders give environment values to commands and keep secrets to themselves. */
+const withEnvironment = 2;
 
 /** Infrastructure may lose this many attempts; after one more the deployment ends. */
 const lostAttemptsAllowed = 1;
@@ -77,7 +81,18 @@ export async function registerBuilder(
       .execute();
     return row;
   });
-  return specOf(plane, row);
+  const environment = await buildEnvironmentOf(plane, row);
+  if (request.contractVersion < withEnvironment && environment.length > 0) {
+    const refused = new SphereError(
+      'VERSION_MISMATCH',
+      `this deployment has environment values, which a builder of version ${request.contractVersion} would ignore`,
+      { hint: 'Whoever runs the plane publishes the builder of its version: scripts/publish-builder-image.' },
+    );
+    // Another attempt would be started with the same builder.
+    await failAttempt(plane, attempt, 'infrastructure', refused.toBody());
+    throw refused;
+  }
+  return { ...(await specOf(plane, row)), environment };
 }
 
 async function specOf(plane: Plane, row: DeploymentRow): Promise<BuildSpec> {
@@ -92,11 +107,17 @@ async function specOf(plane: Plane, row: DeploymentRow): Promise<BuildSpec> {
     serving: row.serving,
     siteUrl: row.deployment_url,
     noCache: row.no_cache,
+    ...(row.isolation === null ? {} : { isolation: row.isolation }),
     hasCredential: row.git_token !== null,
     allowLocalRepository: plane.settings.allowLocalRepository,
     gitHosts: plane.settings.gitHosts,
-    timeLimitMs: plane.settings.timeLimitMs,
+    timeLimitMs: timeLimitOf(plane, row),
   };
+}
+
+/** The plane's own limit, or a shorter one that was asked for. */
+function timeLimitOf({ settings }: Plane, { build }: DeploymentRow): number {
+  return Math.min(settings.timeLimitMs, (build.limits?.minutes ?? Number.POSITIVE_INFINITY) * 60_000);
 }
 
 /** Where the builder gets an uploaded source. */
@@ -164,6 +185,15 @@ export async function failAttempt(
     return row;
   });
   await sayEnd(plane, row, row.phase ?? 'prepare', `Failed: ${error.message}`);
+}
+
+/** The source itself has said that there is nothing to build: what is live stays. */
+export async function ignoreAttempt(plane: Plane, attempt: Attempt, message: string): Promise<void> {
+  const row = await onAttempt(plane, attempt, async (trx, row) => {
+    await endDeployment(trx, row, 'cancel', { reason: 'ignored', error: null }, plane.now());
+    return row;
+  });
+  await sayEnd(plane, row, row.phase ?? 'prepare', `Ignored: ${message}`);
 }
 
 /** The attempt was lost for a reason that is not the user's: once more, or the end. */

@@ -119,8 +119,7 @@ export function createCallers(plane: Plane, findHolder: FindHolder): Callers {
         if (principal === 'builder') {
           return { kind: 'builder', ...(await checkBuilder(token, attempt)) };
         }
-        if (!equalStrings(token, plane.keys.bootstrapToken(attempt.deployment, attempt.attempt)))
-          throw notSignedIn();
+        if (!plane.keys.isBootstrapToken(token, attempt.deployment, attempt.attempt)) throw notSignedIn();
         return { kind: 'bootstrap' };
       }
       const holder = await findHolder(token);

@@ -9,6 +9,7 @@ import { leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
 import type { RunnerRef } from './ports.ts';
+import { buildEnvironmentOf } from './project-environment.ts';
 
 /** Names the lock under which the processes of a plane take turns to count running builds; any number that is ours alone. */
 const claimLock = 7_364_001;
@@ -155,6 +156,8 @@ async function startAttempts(
 export async function startBuilder(plane: Plane, row: DeploymentRow): Promise<void> {
   const attempt = { deployment: row.id, attempt: row.attempt };
   try {
+    // Told here, a value that does not open ends the deployment with a sentence about it.
+    await buildEnvironmentOf(plane, row);
     await plane.sites.prepare(siteOf(row));
     const bootstrapToken = plane.keys.bootstrapToken(row.id, row.attempt);
     const runner = await plane.builds.start({ ...attempt, bootstrapToken, lost: row.lost_attempts });

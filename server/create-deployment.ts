@@ -4,6 +4,7 @@ import type { Transaction } from 'kysely';
 import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE, reservedSlugs } from '../contract/words.ts';
+import { withoutCredentials } from '../files/git-program.ts';
 import { checkRepositoryHost } from '../files/repository-host.ts';
 import { checkRef, checkRepository } from '../files/repository-url.ts';
 import { asker, nothingChanged } from './asked-by.ts';
@@ -23,6 +24,7 @@ import { newId } from './keys.ts';
 import { leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
+import { environmentVersion } from './project-environment.ts';
 import { type ProjectRow, siteOn } from './projects.ts';
 import { checkTarget, openPreview, type TargetRow, takeTarget } from './targets.ts';
 import type { Turns } from './turns.ts';
@@ -99,6 +101,17 @@ async function liveAlready(plane: Plane, row: DeploymentRow): Promise<ReadonlyMa
 }
 
 function checkRequest(plane: Plane, request: CreateDeployment): void {
+  const most = Math.floor(plane.settings.timeLimitMs / 60_000);
+  const minutes = request.build.limits?.minutes;
+  if (minutes !== undefined && minutes > most) {
+    throw new SphereError(
+      'REQUEST_INVALID',
+      `this plane builds for at most ${most} minutes, not ${minutes}`,
+      {
+        hint: `Set "limits": { "minutes": ${most} } in sphere.json, or leave it out.`,
+      },
+    );
+  }
   if (request.source.kind === 'git') checkSource(plane, request.source.repository, request.source.ref);
   if (reservedSlugs.includes(request.project)) {
     throw new SphereError('REQUEST_INVALID', `the slug "${request.project}" is reserved`, {
@@ -107,6 +120,16 @@ function checkRequest(plane: Plane, request: CreateDeployment): void {
   }
   if (request.gitToken !== undefined && request.source.kind !== 'git') {
     throw new SphereError('REQUEST_INVALID', 'a Git token goes with a repository only');
+  }
+  // The builder would refuse them too, but what is stored here is shown to everybody of the account.
+  if (request.source.kind === 'git') {
+    checkRepository(request.source.repository, { allowLocal: plane.settings.allowLocalRepository });
+  }
+  if (withoutCredentials(request.origin) !== request.origin) {
+    throw new SphereError(
+      'REQUEST_INVALID',
+      'the origin holds credentials, which would be shown with the project',
+    );
   }
   checkTarget(request.project, targetOf(request), request.expireAfterDays);
 }
@@ -134,13 +157,20 @@ function regionOf(plane: Plane, request: CreateDeployment): string | null {
   });
 }
 
-/** What makes two deployments the same: source, settings and how they are served. */
-export function fingerprintOf(request: CreateDeployment): string {
+/** What makes two deployments the same: source, settings, environment values and how they are served. */
+export function fingerprintOf(request: CreateDeployment, environment: string | null): string {
   const { source } = request;
+  // Nothing is added where there are no values: what was live before there were any is still the same.
+  const values =
+    source.kind === 'prebuilt' || (environment === null && request.environment === undefined)
+      ? []
+      : [environment, request.environment ?? {}];
+  // Whether and how long it may be built changes nothing of what comes out.
+  const { ignoreCommand: _ignoreCommand, limits: _limits, ...build } = request.build;
   const content = source.kind === 'git' ? [source.repository, source.commit] : [source.kind, source.digest];
-  const settings = Object.entries(request.build).sort(([a], [b]) => (a < b ? -1 : 1));
+  const settings = Object.entries(build).sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256')
-    .update(JSON.stringify([content, settings, request.serving ?? null]))
+    .update(JSON.stringify([content, settings, request.serving ?? null, ...values]))
     .digest('hex');
 }
 
@@ -185,7 +215,7 @@ async function insertDeployment(
     .where('target', '=', name)
     .where('deployment_status', 'in', ['queued', 'building'])
     .execute();
-  const fingerprint = fingerprintOf(request);
+  const fingerprint = fingerprintOf(request, await environmentVersion(trx, project.id, name));
   if (!request.force && unfinished.length === 0 && target.live_publication_id) {
     const live = await trx
       .selectFrom('deployments')
@@ -229,7 +259,9 @@ async function insertDeployment(
       source: JSON.stringify(request.source),
       build: JSON.stringify(request.build),
       serving: JSON.stringify(request.serving ?? {}),
+      environment: request.environment === undefined ? null : JSON.stringify(request.environment),
       no_cache: request.noCache,
+      isolation: request.isolation ?? null,
       fingerprint,
       order: target.next_order,
       attempt: prebuilt ? 1 : 0,

@@ -26,6 +26,17 @@ export async function makeDataDirectory(home: string): Promise<void> {
 /** The plane's key: 32 random bytes that are drawn once. */
 export async function readKey(home: string): Promise<Buffer> {
   const path = join(home, 'key');
+  const key = await readKeyFile(path);
+  if (key !== null) return key;
+  const draft = `${path}.draft`;
+  await writeFile(draft, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });
+  await link(draft, path);
+  await rm(draft);
+  return readKey(home);
+}
+
+/** Null when there is no such file. */
+async function readKeyFile(path: string): Promise<Buffer | null> {
   try {
     const key = Buffer.from((await readFile(path, 'utf8')).trim(), 'hex');
     // A short key would make tokens that can be guessed.
@@ -35,12 +46,27 @@ export async function readKey(home: string): Promise<Buffer> {
     });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return null;
   }
-  const draft = `${path}.draft`;
-  await writeFile(draft, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });
-  await link(draft, path);
-  await rm(draft);
-  return readKey(home);
+}
+
+/** The key before the plane's key, until all is sealed anew that it has sealed; else null. */
+export async function readPreviousKey(home: string): Promise<Buffer | null> {
+  return readKeyFile(join(home, 'key.previous'));
+}
+
+/** Draws another key. The one until now is the previous one, from before the new one counts. */
+export async function replaceKey(home: string): Promise<void> {
+  const path = join(home, 'key');
+  await writeFile(`${path}.draft`, (await readKey(home)).toString('hex'), { mode: 0o600, flush: true });
+  await rename(`${path}.draft`, `${path}.previous`);
+  await writeFile(`${path}.draft`, randomBytes(32).toString('hex'), { mode: 0o600, flush: true });
+  await rename(`${path}.draft`, path);
+}
+
+/** Nothing is sealed with the previous key any more. */
+export async function forgetPreviousKey(home: string): Promise<void> {
+  await rm(join(home, 'key.previous'), { force: true });
 }
 
 /** The port that the plane had last, so that addresses stay what they were. */

@@ -17,6 +17,7 @@ import {
   makeDataDirectory,
   readKey,
   readPort,
+  readPreviousKey,
   removePlaneFile,
   writePlaneFile,
   writePort,
@@ -120,7 +121,7 @@ async function open(
       planeUrl: url,
       environment: config.environment,
     }),
-    keys: createKeys(await readKey(config.home)),
+    keys: createKeys(await readKey(config.home), await readPreviousKey(config.home)),
     settings: {
       maxBuilds: config.maxBuilds,
       maxBuildsPerAccount: config.maxBuilds,

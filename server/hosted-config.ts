@@ -17,7 +17,7 @@ import {
   nearest,
   withoutPassword,
 } from './environment-values.ts';
-import { readAdminToken, readKey } from './hosted-secrets.ts';
+import { readAdminToken, readKey, readPreviousKey } from './hosted-secrets.ts';
 import type { Issuer } from './id-tokens.ts';
 
 export type HostedConfig = AwsConfig & {
@@ -32,6 +32,8 @@ export type HostedConfig = AwsConfig & {
   listen: { host: string; port: number };
   /** The plane's key, 32 bytes, the same on every replica. */
   key: Buffer;
+  /** The other key while the key is changed: it opens what it has sealed. */
+  previousKey: Buffer | null;
   /** Null: to be made at the first start. */
   adminToken: string | null;
   maxBuilds: number;
@@ -77,6 +79,7 @@ export function readHostedConfig(environment: NodeJS.ProcessEnv): HostedConfig {
       otherwise: { host: '127.0.0.1', port: 3000 },
     }),
     key: readKey(values),
+    previousKey: readPreviousKey(values),
     adminToken: readAdminToken(values),
     ...readAws(values),
     maxBuilds,

@@ -73,7 +73,7 @@ async function open(
       logs,
       sites,
       builds,
-      keys: createKeys(config.key),
+      keys: createKeys(config.key, config.previousKey),
       addresses: {
         site: sites.address,
         direct: sites.address,

@@ -4,31 +4,45 @@ import { type EnvironmentValues, hidden, quoted } from './environment-values.ts'
 
 const keyWants = 'the 32 random bytes that `openssl rand -hex 32` prints, the same on every replica';
 
+type KeyName = 'SPHERE_KEY' | 'SPHERE_KEY_PREVIOUS';
+
 /** The plane's key, 32 bytes, from SPHERE_KEY or the file that SPHERE_KEY_FILE names. */
 export function readKey(values: EnvironmentValues): Buffer {
-  const [key, file] = [values.text('SPHERE_KEY'), values.text('SPHERE_KEY_FILE')];
+  return readOneKey(values, 'SPHERE_KEY');
+}
+
+/** The key that is accepted beside it, in the same two ways; null when there is none. */
+export function readPreviousKey(values: EnvironmentValues): Buffer | null {
+  const name = 'SPHERE_KEY_PREVIOUS';
+  if (values.text(name) === undefined && values.text(`${name}_FILE`) === undefined) return null;
+  return readOneKey(values, name);
+}
+
+/** After a problem undefined, which nobody sees because the caller throws in the end. */
+function readOneKey(values: EnvironmentValues, name: KeyName): Buffer {
+  const [key, file] = [values.text(name), values.text(`${name}_FILE`)];
   if (key !== undefined && file !== undefined)
     values.problem(
-      'SPHERE_KEY and SPHERE_KEY_FILE are both set; unset one of them, best SPHERE_KEY: `unset SPHERE_KEY`',
+      `${name} and ${name}_FILE are both set; unset one of them, best ${name}: \`unset ${name}\``,
     );
   if (file === undefined)
-    return values.read('SPHERE_KEY', {
+    return values.read(name, {
       parse: parseKey,
       show: hidden,
-      wants: `${keyWants}, or set SPHERE_KEY_FILE to a file that holds them`,
+      wants: `${keyWants}, or set ${name}_FILE to a file that holds them`,
     });
-  return readKeyFile(values, file) as Buffer;
+  return readKeyFile(values, name, file) as Buffer;
 }
 
 /** Undefined after a problem. */
-function readKeyFile(values: EnvironmentValues, file: string): Buffer | undefined {
+function readKeyFile(values: EnvironmentValues, name: KeyName, file: string): Buffer | undefined {
   if (parseKey(file)) {
     values.problem(
-      'SPHERE_KEY_FILE is a key and not the name of a file (not shown); set SPHERE_KEY to it, or SPHERE_KEY_FILE to a file that holds it, such as /etc/sphere/key',
+      `${name}_FILE is a key and not the name of a file (not shown); set ${name} to it, or ${name}_FILE to a file that holds it, such as /etc/sphere/key`,
     );
     return undefined;
   }
-  const wrong = (what: string) => values.problem(`SPHERE_KEY_FILE is ${quoted(file)}, ${what}`);
+  const wrong = (what: string) => values.problem(`${name}_FILE is ${quoted(file)}, ${what}`);
   try {
     const mode = statSync(file).mode & 0o777;
     if ((mode & 0o007) !== 0)

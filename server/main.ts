@@ -3,6 +3,7 @@ import type { Check } from './check.ts';
 import { readConfig } from './config.ts';
 import { openPlane } from './embedded-plane.ts';
 import { isHosted } from './is-hosted.ts';
+import type { Resealed } from './rotate-key.ts';
 import type { RunningServer } from './running-server.ts';
 
 /**
@@ -27,4 +28,19 @@ export async function startServer(
 /** Looks at everything that the hosted plane of `environment` needs. Throws `CONFIGURATION_INVALID`. */
 export async function checkServer(environment: NodeJS.ProcessEnv): Promise<Check[]> {
   return (await import('./hosted.ts')).checkReplica(environment);
+}
+
+/**
+ * Seals anew, with the plane's current key, what was sealed with another. For an embedded plane, which must not run
+ * meanwhile, `stop` is called first and the new key is drawn here. Throws `CONFIGURATION_INVALID`, `PLANE_BUSY`.
+ */
+export async function rotateKey(
+  flags: { home: string },
+  environment: NodeJS.ProcessEnv,
+  stop: () => Promise<void>,
+): Promise<Resealed> {
+  if (isHosted(environment)) return (await import('./hosted.ts')).rotateHostedKey(environment);
+  await stop();
+  const { rotateEmbeddedKey } = await import('./rotate-key.ts');
+  return rotateEmbeddedKey(readConfig(flags, environment).home);
 }

@@ -1,8 +1,9 @@
 /** `sphere prune`: frees what nothing refers to. Blobs go by mark and sweep from what is kept. */
-import { lstat, readdir, readFile, rm } from 'node:fs/promises';
+import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PruneAnswer } from '../contract/api.ts';
 import type { Manifest } from '../contract/manifest.ts';
+import { removeTree } from '../files/remove-tree.ts';
 import { siteStorePaths } from './adapters/disk-site-store.ts';
 import { isEnded } from './deployment-status.ts';
 import { keptDeployments } from './kept-deployments.ts';
@@ -11,7 +12,7 @@ import type { Plane } from './plane.ts';
 /** Caches that no build has used for this long are freed, in milliseconds. */
 const idleCacheMs = 7 * 24 * 3600_000;
 /** Directories between a kind of cache and its entries: those of `builder/cache/places.ts` lie in one per project. */
-const cacheDepths: Record<string, number> = { modules: 1, frameworks: 1, git: 0, tools: 0 };
+const cacheDepths: Record<string, number> = { modules: 1, frameworks: 1, home: 1, git: 0, tools: 0 };
 /** File systems stamp with the time of the last tick of the kernel's clock, a few milliseconds ago. */
 const clockTickMs = 100;
 /** Logs of deployments that ended this long ago, and were not live lately, are freed. */
@@ -142,11 +143,11 @@ async function entriesBelow(directory: string, depth: number): Promise<string[]>
 
 /** Whether nothing at or below `path` was written since `before`. */
 async function isIdle(path: string, before: number): Promise<boolean> {
-  const entry = await unlessGone(lstat(path));
+  const entry = await entryOfCache(path);
   if (!entry) return true;
   if (entry.mtimeMs >= before) return false;
   if (!entry.isDirectory()) return true;
-  for (const name of await names(path)) {
+  for (const name of await namesOfCache(path)) {
     if (!(await isIdle(join(path, name), before))) return false;
   }
   return true;
@@ -155,21 +156,35 @@ async function isIdle(path: string, before: number): Promise<boolean> {
 /** Removes `path` and all below it. Bytes freed. */
 async function remove(path: string): Promise<number> {
   const bytes = await sizeOf(path);
-  await rm(path, { recursive: true, force: true });
+  await removeTree(path);
   return bytes;
 }
 
 /** Of what lies in it, not of what links lead to. */
 async function sizeOf(path: string): Promise<number> {
-  const entry = await unlessGone(lstat(path));
+  const entry = await entryOfCache(path);
   if (!entry) return 0;
   if (!entry.isDirectory()) return entry.size;
-  const sizes = await Promise.all((await names(path)).map((name) => sizeOf(join(path, name))));
+  const sizes = await Promise.all((await namesOfCache(path)).map((name) => sizeOf(join(path, name))));
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** What `directory` holds: nothing when it is gone or a file. Any other failure must not look like nothing. */
 const names = async (directory: string) => (await unlessGone(readdir(directory))) ?? [];
+
+/** What a build has left in a cache may be unreadable: it is removed all the same, and its size is not known. */
+const namesOfCache = (directory: string) => unlessUnreadable(names(directory), []);
+const entryOfCache = (path: string) => unlessUnreadable(unlessGone(lstat(path)), undefined);
+
+async function unlessUnreadable<T>(reading: Promise<T>, instead: T): Promise<T> {
+  try {
+    return await reading;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES' || code === 'ENAMETOOLONG') return instead;
+    throw error;
+  }
+}
 
 /** Builds and requests go on meanwhile, and remove or rename what was there a moment ago. */
 async function unlessGone<T>(reading: Promise<T>): Promise<T | undefined> {

@@ -44,6 +44,7 @@ export async function redeploy(
     ...(row.target === LIVE ? {} : { target: row.target }),
     source,
     build: row.build,
+    ...(row.environment === null ? {} : { environment: row.environment }),
     force: true,
     noCache,
     ...(gitToken === undefined ? {} : { gitToken }),

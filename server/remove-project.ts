@@ -3,6 +3,7 @@ import type { RemoveProjectAnswer } from '../contract/api.ts';
 import { recordChange } from './audit.ts';
 import { sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
+import { removeEnvironment } from './project-environment.ts';
 import { findProject } from './projects.ts';
 import { databaseNow } from './publications.ts';
 import { emptyTarget, isGone, retireTargets } from './remove-targets.ts';
@@ -31,6 +32,7 @@ export async function removeProject(
       .set({ removed_at: databaseNow, updated_at: new Date(now) })
       .where('id', '=', project.id)
       .execute();
+    await removeEnvironment(trx, project.id);
     await recordChange(trx, { action: 'removeProject', account, project: slug, object: project.id });
     return { ended, names };
   });

@@ -1,8 +1,10 @@
 /** Keeps the frameworks' own caches (`.next/cache`, `node_modules/.cache` …) from one deployment to the next. */
 import { randomUUID } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { removeTree } from '../../files/remove-tree.ts';
 import { type CopyContext, copyTree } from './copy-tree.ts';
+import { isReallyInside } from './inside.ts';
 import { pathAsName } from './modules.ts';
 
 export type FrameworkCaches = CopyContext & {
@@ -23,14 +25,14 @@ export async function restoreFrameworkCaches(caches: FrameworkCaches): Promise<s
     const places = [caches.kept, caches.alsoRead].filter((place) => place !== null);
     const from = places.map((place) => join(place, pathAsName(path))).find((place) => existsSync(place));
     const to = join(caches.source, path);
-    if (from === undefined || existsSync(to)) continue;
+    if (from === undefined || existsSync(to) || !isReallyInside(caches.source, path)) continue;
     try {
       await copyTree(from, to, 'copy', caches);
       restored.push(path);
     } catch {
       caches.signal.throwIfAborted();
       // Replaced meanwhile by another build: this one starts without.
-      rmSync(to, { recursive: true, force: true });
+      await removeTree(to);
     }
   }
   return restored;
@@ -41,7 +43,7 @@ export async function keepFrameworkCaches(caches: FrameworkCaches): Promise<void
   mkdirSync(caches.kept, { recursive: true });
   for (const path of caches.paths) {
     const from = join(caches.source, path);
-    if (!existsSync(from)) continue;
+    if (!existsSync(from) || !isReallyInside(caches.source, path)) continue;
     const place = join(caches.kept, pathAsName(path));
     const made = join(caches.kept, `.${pathAsName(path)}-${randomUUID()}`);
     await move(from, made, caches);
@@ -52,14 +54,14 @@ export async function keepFrameworkCaches(caches: FrameworkCaches): Promise<void
     } catch {
       // Another build was faster; one is as good as the other.
     }
-    rmSync(made, { recursive: true, force: true });
-    rmSync(before, { recursive: true, force: true });
+    await removeTree(made);
+    await removeTree(before);
   }
 }
 
 async function move(from: string, to: string, caches: FrameworkCaches): Promise<void> {
   mkdirSync(dirname(to), { recursive: true });
-  rmSync(to, { recursive: true, force: true });
+  await removeTree(to);
   try {
     renameSync(from, to);
   } catch (error) {

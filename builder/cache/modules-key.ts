@@ -1,6 +1,6 @@
 /** Decides whether an install may be skipped, and what must be equal for that. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { BuildPlan } from '../plan/build-plan.ts';
 
@@ -48,7 +48,9 @@ export function rewrittenLockfile(plan: BuildPlan, top: string, key: ModulesKey)
   return same ? [] : [relative(plan.install.directory, lockfile)];
 }
 
+/** Commands of the source may have put a pipe or a device in its place, which would be read for ever. */
 function contentDigest(file: string): string {
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return 'no file';
   return createHash('sha256').update(readFileSync(file)).digest('hex');
 }
 

@@ -18,7 +18,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { removeTree } from '../../files/remove-tree.ts';
 import { type CopyContext, type CopyMode, cheapestMode, copyTree } from './copy-tree.ts';
+import { isReallyInside } from './inside.ts';
 import { listingDigest } from './listing.ts';
 import type { ModulesKey } from './modules-key.ts';
 
@@ -29,6 +31,8 @@ export type ModulesPlace = CopyContext & {
   alsoRead: string | null;
   /** The directory of the source in which packages are installed. */
   directory: string;
+  /** Caches are to be ignored: what is kept takes the place of what was. */
+  replace?: boolean;
 };
 
 type Entry = {
@@ -63,7 +67,7 @@ export async function reuseModules(
       : [join(place.alsoRead as string, key), other as Entry, 'copy' as const];
 
   if (entry.mode === 'link' && !isUntouched(at, entry)) {
-    rmSync(at, { recursive: true, force: true });
+    await removeTree(at);
     writeFileSync(join(place.kept, writesFile), '');
     return { reused: false, why: 'an earlier build wrote into it' };
   }
@@ -71,6 +75,7 @@ export async function reuseModules(
   try {
     for (const [index, path] of entry.paths.entries()) {
       const to = join(place.directory, path);
+      if (!isReallyInside(place.directory, path)) throw new Error(`${path} lies behind a link`);
       if (entry.rewritten.includes(path)) rmSync(to, { force: true });
       else if (existsSync(to)) throw new Error(`${path} is in the source`);
       made.push(to);
@@ -80,7 +85,7 @@ export async function reuseModules(
   } catch (error) {
     place.signal.throwIfAborted();
     // Removed meanwhile by another build, or too many links to a file: an install mends it.
-    for (const path of made) rmSync(path, { recursive: true, force: true });
+    for (const path of made) await removeTree(path);
     return { reused: false, why: `it could not be copied (${(error as Error).message})` };
   }
 }
@@ -97,7 +102,12 @@ export async function keepModules(
   mkdirSync(place.kept, { recursive: true });
   const installed = madeByInstall(place.directory);
   const at = join(place.kept, key);
-  if (installed.length === 0 || existsSync(at)) return;
+  if (installed.length === 0) return;
+  if (existsSync(at)) {
+    if (!place.replace) return;
+    // Somebody may distrust it.
+    await remove(place.kept, key);
+  }
   const paths = [...installed, ...rewritten];
   const made = join(place.kept, `.${key}-${randomUUID()}`);
   const writes = existsSync(join(place.kept, writesFile));
@@ -114,12 +124,12 @@ export async function keepModules(
     writeFileSync(join(made, entryFile), JSON.stringify(entry));
     renameSync(made, at);
   } finally {
-    rmSync(made, { recursive: true, force: true });
+    await removeTree(made);
   }
 }
 
 /** Removes entries that nothing will ask for again. */
-export function sweepModules(kept: string): void {
+export async function sweepModules(kept: string): Promise<void> {
   if (!existsSync(kept)) return;
   const found = readdirSync(kept, { withFileTypes: true }).filter((item) => item.isDirectory());
   const ages = found
@@ -129,12 +139,14 @@ export function sweepModules(kept: string): void {
     ({ name, changed }) => name.startsWith('.') && Date.now() - changed > abandonedMs,
   );
   const old = ages.filter(({ name }) => !name.startsWith('.')).slice(keptEntries);
-  for (const { name } of [...abandoned, ...old]) {
-    const removed = join(kept, `.${name}-removed`);
-    // Moved away first, so that nobody finds half of it.
-    renameSync(join(kept, name), removed);
-    rmSync(removed, { recursive: true, force: true });
-  }
+  for (const { name } of [...abandoned, ...old]) await remove(kept, name);
+}
+
+async function remove(kept: string, name: string): Promise<void> {
+  const removed = join(kept, `.${name}-removed`);
+  // Moved away first, so that nobody finds half of it.
+  renameSync(join(kept, name), removed);
+  await removeTree(removed);
 }
 
 function readEntry(at: string): Entry | null {
@@ -170,7 +182,8 @@ const yarnState = '.yarn/install-state.gz';
 function madeByInstall(directory: string): string[] {
   if (existsSync(join(directory, '.pnp.cjs'))) return [];
   const modules = modulesIn(directory);
-  return modules.length > 0 && existsSync(join(directory, yarnState)) ? [...modules, yarnState] : modules;
+  const hasState = existsSync(join(directory, yarnState)) && isReallyInside(directory, yarnState);
+  return modules.length > 0 && hasState ? [...modules, yarnState] : modules;
 }
 
 /** The node_modules below `directory` that are not inside of another one. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { LIVE } from '../../contract/words.ts';
 import { toolEnvironment } from '../command/environment.ts';
 import type { BuildContext } from '../context.ts';
+import type { HomeCachePlace } from '../isolation/home-cache.ts';
 import type { FrameworkCaches } from './frameworks.ts';
 import type { ModulesPlace } from './modules.ts';
 
@@ -25,8 +26,14 @@ function touch(directory: string): void {
 }
 
 export function modulesPlaceOf(context: BuildContext, directory: string): ModulesPlace {
-  const { config, signal } = context;
-  return { ...placesOf(context, 'modules'), directory, environment: toolEnvironment(config.machine), signal };
+  const { config, spec, signal } = context;
+  return {
+    ...placesOf(context, 'modules'),
+    directory,
+    replace: spec.noCache,
+    environment: toolEnvironment(config.machine),
+    signal,
+  };
 }
 
 export function frameworkCachesOf(
@@ -43,4 +50,10 @@ export function frameworkCachesOf(
     user: config.buildUser,
     signal,
   };
+}
+
+/** What isolated commands have as `~/.cache`. */
+export function homeCacheOf(context: BuildContext): HomeCachePlace {
+  const { config, signal } = context;
+  return { ...placesOf(context, 'home'), environment: toolEnvironment(config.machine), signal };
 }

@@ -23,7 +23,7 @@ export function failureOf(what: string, ending: Ending): SphereError | null {
   if (memory !== null) {
     return new SphereError('BUILD_OUT_OF_MEMORY', `${command} ran out of memory: ${memory}.`, {
       hint: 'Free memory or build less at once; `NODE_OPTIONS=--max-old-space-size=4096` in the build command raises the limit of Node.',
-      details,
+      details: details.filter((line) => !ofTheHeap.test(line)),
     });
   }
   return new SphereError('BUILD_FAILED', `${command} ${describe(ending)}.`, {
@@ -33,6 +33,10 @@ export function failureOf(what: string, ending: Ending): SphereError | null {
     details,
   });
 }
+
+/** What V8 says of its heap and its own frames when it gives up: nothing that a person could act on. */
+const ofTheHeap =
+  /^<---|^-{3,} Native stack trace|^\s*\d+: 0x[0-9a-f]+ |^\[\d+:0x[0-9a-f]+\]\s+\d+ ms: |^Aborted|^\s*$/;
 
 function outOfMemory({ exitCode, signal, lastLines }: Ending): string | null {
   if (lastLines.some((line) => line.includes('JavaScript heap out of memory'))) {

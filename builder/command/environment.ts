@@ -73,16 +73,18 @@ export type CommandSetting = {
   derived: Readonly<Record<string, string>>;
   /** Sphere's own names. */
   sphere: Partial<Record<keyof typeof buildEnvironment, string>>;
+  /** The environment values of the deployment. None has a name of Sphere's. */
+  given: Readonly<Record<string, string>>;
 };
 
 /** The environment of a command of the user's. */
 export function commandEnvironment(
   machine: Environment,
-  { programs, derived, sphere }: CommandSetting,
+  { programs, derived, sphere, given }: CommandSetting,
 ): Environment {
   const kept = keep(machine, machineNames, networkNames, registryNames);
   const path = [...programs, ...ownPrograms(machine.PATH)].join(delimiter);
-  return { ...kept, ...defaults, ...sphere, ...derived, PATH: path };
+  return { ...kept, ...defaults, ...sphere, ...derived, ...given, PATH: path };
 }
 
 /** The machine's PATH without what `npx` and `npm run` put before it: their programs would hide the project's. */

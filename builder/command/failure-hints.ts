@@ -26,6 +26,16 @@ const known: readonly Known[] = [
     hint: outOfStep('bun.lock', 'bun install'),
   },
   {
+    sign: /\bENOSPC\b|No space left on device/i,
+    hint: () =>
+      'The machine that builds has no space left. On your own machine `sphere prune` frees what nothing needs; on a hosted plane build tasks can be given a larger disk.',
+  },
+  {
+    sign: /(?:npm (?:error|ERR!) code |ERR_PNPM_META_FETCH_FAIL.*)(?:ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)/,
+    hint: () =>
+      'The package registry could not be reached from where it is built. Check the network and the registry in .npmrc, then deploy again.',
+  },
+  {
     sign: /npm (?:error|ERR!) code ERESOLVE/,
     hint: () =>
       'Two packages need different versions of a third. Change a version in package.json, or put `legacy-peer-deps=true` into .npmrc to install them all the same.',
@@ -38,6 +48,16 @@ const known: readonly Known[] = [
   { sign: /^error Couldn't find (?:any versions for|package) "([^"]+)"/m, hint: notServed },
   { sign: /^error: (\S+) failed to resolve$/m, hint: notServed },
   { sign: /^error: GET (\S+) - 404$/m, hint: notServed },
+  {
+    sign: /Permission denied \(publickey|Host key verification failed/,
+    hint: () =>
+      'Isolated commands, and those on a hosted plane, have no SSH keys. Name the package by https; on this machine `--isolation never` gives commands your keys, and all else that is yours.',
+  },
+  {
+    sign: /npm (?:error|ERR!) code (?:E401|ENEEDAUTH|E403)|ERR_PNPM_FETCH_40[13]|YN0041/,
+    hint: () =>
+      'The registry wants a token. Isolated commands do not see that of your ~/.npmrc: the .npmrc of the source must name one.',
+  },
   {
     sign: /node_modules\/node-sass(?:: Command failed|$)/m,
     hint: () =>

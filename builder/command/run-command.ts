@@ -4,6 +4,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { LogStream } from '../../contract/words.ts';
 import { type BuildUser, endProcessesOf } from './build-user.ts';
 import type { Ending } from './ending.ts';
+import { isolatedCommand, statusDescriptor, watchSandbox } from './sandbox.ts';
 
 export type CommandRun = {
   command: string;
@@ -11,6 +12,8 @@ export type CommandRun = {
   environment: Record<string, string | undefined>;
   /** As whom it runs; null for the builder's own user. */
   user?: BuildUser | null;
+  /** bubblewrap with its arguments, which isolates it; null to run it as it is. */
+  wrapper?: readonly string[] | null;
   /** Ends the command and all that it started; `runCommand` then rejects with the signal's reason. */
   signal: AbortSignal;
   /** Takes the output, and resolves at its end. */
@@ -24,8 +27,13 @@ export type CommandRun = {
  * builder that is killed closes the pipe without a word, and the watcher kills the group. The same way ends whatever a
  * command leaves running in its group, as soon as the command itself has ended.
  */
-const shellScript =
-  '(trap "" HUP INT TERM; read -r _ <&3; kill -KILL 0) </dev/null >/dev/null 2>&1 & exec 3<&-; exec /bin/sh -c "$1"';
+const shellScript = [
+  '(trap "" HUP INT TERM; read -r _ <&3; kill -KILL 0) </dev/null >/dev/null 2>&1 4>&- &',
+  'exec 3<&-',
+  // When memory runs out, Linux is to end the build and not what the user is working with.
+  '{ echo 500 >/proc/self/oom_score_adj; } 2>/dev/null',
+  'exec "$@"',
+].join('\n');
 
 /** What went wrong can stand far before the end: before native frames, npm's help, the log of a compiler. */
 const keptLines = 400;
@@ -36,10 +44,12 @@ const lingerMs = 1_000;
 /** Runs `command` with `/bin/sh` and resolves with how it ended. */
 export async function runCommand(run: CommandRun): Promise<Ending> {
   run.signal.throwIfAborted();
-  const child = spawn('/bin/sh', ['-c', shellScript, 'sh', run.command], {
+  const wrapper = run.wrapper ?? null;
+  const command = wrapper === null ? ['/bin/sh', '-c', run.command] : isolatedCommand(wrapper, run);
+  const child = spawn('/bin/sh', ['-c', shellScript, 'sh', ...command], {
     cwd: run.directory,
     env: run.environment,
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', wrapper === null ? 'ignore' : 'pipe'],
     detached: true,
     ...run.user,
   });
@@ -49,12 +59,14 @@ export async function runCommand(run: CommandRun): Promise<Ending> {
     if (lastLines.length > 2 * keptLines) lastLines.splice(0, lastLines.length - keptLines);
   };
   const { stdout, stderr, lifeline } = pipesOf(child);
+  const sandbox = wrapper === null ? null : watchSandbox(child.stdio[statusDescriptor] as Readable);
   const piped = Promise.all([run.pipe(stdout, 'stdout', seen), run.pipe(stderr, 'stderr', seen)]);
 
   const killer = killOnAbort(child, run.signal, run.graceMs ?? graceMs);
   try {
     const { exitCode, signal } = await ended(child);
     lifeline.destroy();
+    await sandbox?.end();
     if (run.user) await endProcessesOf(run.user);
     await Promise.race([piped, outputStopped([stdout, stderr])]);
     run.signal.throwIfAborted();

@@ -20,14 +20,17 @@ export type StepsOptions = {
   environment: Record<string, string | undefined>;
   /** As whom the commands run; null for the builder's own user. */
   user: BuildUser | null;
+  /** Isolates them; null to run them as they are. */
+  wrapper: readonly string[] | null;
   signal: AbortSignal;
 };
 
-export function openSteps({ log, source, environment, user, signal }: StepsOptions): CommandSteps {
+export function openSteps({ log, source, environment, user, wrapper, signal }: StepsOptions): CommandSteps {
   const attempt = async ({ command, directory }: PlannedCommand) => {
     log.say(directory === '.' ? `$ ${command}` : `$ ${command}  (in ${directory})`);
     const at = join(source, directory);
-    const ending = await runCommand({ command, directory: at, environment, user, signal, pipe: log.pipe });
+    const { pipe } = log;
+    const ending = await runCommand({ command, directory: at, environment, user, wrapper, signal, pipe });
     // In errors, files are named as their author knows them.
     const own = (line: string) => line.replaceAll(`file://${source}/`, '').replaceAll(`${source}/`, '');
     return { ...ending, lastLines: ending.lastLines.map(own) };

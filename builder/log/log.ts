@@ -8,8 +8,8 @@ import { createShipper, type SendBatch } from './shipper.ts';
 export type Log = {
   /** The phase that lines belong to from now on. */
   phase: Phase;
-  /** Keeps `secret` out of everything that is logged from now on. */
-  hide(secret: string): void;
+  /** Keeps the secrets out of everything that is logged from now on. */
+  hide(...more: string[]): void;
   /** The text without secrets, for error messages. */
   mask(text: string): string;
   /** A line of Sphere's own. */
@@ -39,8 +39,8 @@ export function createLog(send: SendBatch, failed: (error: unknown) => void): Lo
 
   const log: Log = {
     phase: 'prepare',
-    hide(secret) {
-      secrets.push(secret);
+    hide(...more) {
+      secrets.push(...more);
       mask = createMask(secrets);
     },
     mask: (text) => mask(text),

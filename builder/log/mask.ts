@@ -1,57 +1,66 @@
 /** Keeps secrets out of the log: finds each in the forms in which programs print it. */
+import { createFinder } from '../secrets/finder.ts';
+import { formsInLog } from '../secrets/forms.ts';
 
-/** Puts `***` where a secret stands. Text must come in whole lines, so that no secret is cut in two. */
+/**
+ * Puts `***` where a secret stands. Text must come in whole lines, so that no secret is cut in two; nothing is held back
+ * for the mask's own sake.
+ */
 export type Mask = {
   (text: string): string;
-  /** The longest text that the mask looks for, in UTF-16 units. */
+  /** The longest text that the mask looks for, in UTF-16 units or fewer. */
   readonly longest: number;
 };
 
-/** A shorter text would mask harmless output, and tell as much by its gaps. */
-const shortestSecretBytes = 8;
+const hidden = Buffer.from('***');
 
-/** A mask for `secrets`: raw, each line of one, base64 at its three alignments, URL-encoded. */
+/** A mask for `secrets`; shorter ones than eight bytes are left alone. */
 export function createMask(secrets: readonly string[]): Mask {
-  const forms = [...new Set(secrets.flatMap(formsOf))].sort((a, b) => b.length - a.length);
+  const forms = secrets.flatMap(formsInLog);
+  const texts = forms.map(({ text }) => Buffer.from(text));
+  const wholes = forms.map(({ whole }) => whole && { text: Buffer.from(whole.text), at: whole.at });
+  const find = createFinder(texts);
+
   const mask = (text: string) => {
-    let masked = text;
-    for (const form of forms) {
-      if (masked.includes(form)) masked = masked.replaceAll(form, '***');
-    }
-    return masked;
+    if (texts.length === 0) return text;
+    const bytes = Buffer.from(text);
+    const spans: Span[] = [];
+    find(bytes, bytes.length, (index, start) => {
+      const span = { start, end: start + (texts[index] as Buffer).length };
+      const whole = wholes[index];
+      spans.push(whole === undefined ? span : widened(bytes, span, whole));
+    });
+    return spans.length === 0 ? text : withoutSpans(bytes, spans);
   };
-  return Object.assign(mask, { longest: forms[0]?.length ?? 0 });
+  return Object.assign(mask, { longest: texts.reduce((most, { length }) => Math.max(most, length), 0) });
 }
 
-function formsOf(secret: string): string[] {
-  const lines = secret.split(/\r?\n/).flatMap((line) => [line, line.trim()]);
-  const inJson = JSON.stringify(secret).slice(1, -1);
-  return [secret, inJson, ...lines]
-    .filter((text) => Buffer.byteLength(text) >= shortestSecretBytes)
-    .flatMap((text) => [text, ...urlEncoded(text), ...base64(text)])
-    .filter((form) => !form.includes('\n'));
+type Span = { start: number; end: number };
+
+/** `span` as far to both sides as what stands there is the same as in the form that it is a part of. */
+function widened(bytes: Buffer, { start, end }: Span, whole: { text: Buffer; at: number }): Span {
+  const shift = start - whole.at;
+  let from = start;
+  while (from > 0 && from > shift && bytes[from - 1] === whole.text[from - 1 - shift]) from--;
+  let to = end;
+  while (to < bytes.length && to - shift < whole.text.length && bytes[to] === whole.text[to - shift]) to++;
+  return { start: from, end: to };
 }
 
-/** Every program escapes a little differently: the two usual sets, capitals or not, `+` for a space. */
-function urlEncoded(text: string): string[] {
-  const component = encodeURIComponent(Buffer.from(text).toString('utf8'));
-  const strict = component.replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
-  const all = [component, strict, strict.replaceAll('%20', '+')];
-  return [...all, ...all.map((form) => form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase()))];
-}
-
-/**
- * Base64 packs three bytes in four characters: by what stands before it, a secret begins at one of three places in such
- * a group. The characters that neighbours have a share in are left out: the rest is the same whatever stands around.
- */
-function base64(text: string): string[] {
-  const bytes = Buffer.from(text);
-  return [0, 1, 2].flatMap((offset) => {
-    const encoded = Buffer.concat([Buffer.alloc(offset), bytes])
-      .toString('base64')
-      .replaceAll('=', '');
-    const shared = (offset + bytes.length) % 3 === 0 ? 0 : 1;
-    const stable = encoded.slice(offset === 0 ? 0 : offset + 1, encoded.length - shared);
-    return [stable, stable.replaceAll('+', '-').replaceAll('/', '_')];
-  });
+/** Finds that overlap are one: no end of the shorter is left beside the longer. */
+function withoutSpans(bytes: Buffer, spans: Span[]): string {
+  spans.sort((a, b) => a.start - b.start || b.end - a.end);
+  const parts: Buffer[] = [];
+  let shown = 0;
+  let at = 0;
+  while (at < spans.length) {
+    const { start } = spans[at] as Span;
+    let { end } = spans[at] as Span;
+    for (at++; at < spans.length && (spans[at] as Span).start < end; at++) {
+      end = Math.max(end, (spans[at] as Span).end);
+    }
+    parts.push(bytes.subarray(shown, start), hidden);
+    shown = end;
+  }
+  return Buffer.concat([...parts, bytes.subarray(shown)]).toString();
 }

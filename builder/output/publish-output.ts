@@ -5,8 +5,10 @@ import { SphereError } from '../../contract/errors.ts';
 import { outputLimits } from '../../contract/manifest.ts';
 import { collectOutput } from '../../files/output.ts';
 import { type BuildContext, enterPhase, warn } from '../context.ts';
+import { refuseFound, searchOutput } from '../secrets/search-output.ts';
 import { count, since, size } from '../wording.ts';
 import { mountAt, servingOf, withoutNames } from './site.ts';
+import { unlessUnreadable } from './unreadable.ts';
 import { blobPaths, uploadSite } from './upload.ts';
 
 export type Output = {
@@ -20,12 +22,14 @@ export type Output = {
   /** What makes addresses in the browser, if anything does. */
   browserRouter: string | null;
   serving: Serving;
+  /** As whom it was built, where that is not the builder's own user. */
+  owner: number | null;
 };
 
 /** How many left-out paths are named. */
 const namedPaths = 5;
 
-/** Throws OUTPUT_INVALID when there is nothing to publish, or something that cannot be. */
+/** Throws OUTPUT_INVALID when there is nothing to publish, or something that cannot be; SECRET_IN_OUTPUT. */
 export async function publishOutput(
   context: BuildContext,
   output: Output,
@@ -33,7 +37,9 @@ export async function publishOutput(
   const { log, plane, signal, warnings } = context;
   if (log.phase !== 'upload') await enterPhase(context, 'upload');
   const start = performance.now();
-  const collected = await collectOutput(output.directory, outputLimits);
+  const owner = output.owner === null ? {} : { owner: output.owner };
+  const limits = { ...outputLimits, ...owner };
+  const collected = await unlessUnreadable(() => collectOutput(output.directory, limits));
   const files = withoutNames(collected.files, output.leaveOut);
   const number = Object.keys(files).length;
   if (number === 0) {
@@ -50,6 +56,7 @@ export async function publishOutput(
   if (leftOut.length > 0) log.say(`Left out: ${firstOf(leftOut)}.`);
   for (const warning of collected.warnings) warn(context, warning);
 
+  await refuseSecrets(context, output.directory, Object.keys(files));
   const serving = servingOf({ files, serving: output.serving }, output.browserRouter);
   if (serving !== output.serving) {
     log.say(
@@ -70,6 +77,18 @@ export async function publishOutput(
     uploadedBytes: figures.bytes,
     warnings: warnings.slice(0, 50),
   };
+}
+
+/** Throws SECRET_IN_OUTPUT. */
+async function refuseSecrets(
+  { log, secrets, signal }: BuildContext,
+  directory: string,
+  paths: readonly string[],
+): Promise<void> {
+  if (secrets.length === 0) return;
+  const start = performance.now();
+  refuseFound(await searchOutput(directory, paths, secrets, signal));
+  log.say(`No secret is in the output (looked for ${count(secrets.length, 'secret')} in ${since(start)}).`);
 }
 
 type Site = Parameters<typeof mountAt>[0];

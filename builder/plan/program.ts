@@ -1,4 +1,5 @@
 /** What a package's framework and scripts add to a plan: the package manager, the build command, the findings. */
+import { posix } from 'node:path';
 import type { BuildSettings } from '../../contract/configuration.ts';
 import { SphereError } from '../../contract/errors.ts';
 import type { PlannedCommand, PlannedManager } from './build-plan.ts';
@@ -36,7 +37,8 @@ export async function planProgram(
   const names = settings.buildCommand === undefined ? (chosen?.scripts ?? []) : [];
   const text =
     settings.buildCommand ?? names.map((name) => expandScript(packageJson.scripts, name)).join(' && ');
-  const findings = (await found?.framework.inspect(project, text)) ?? { outputs: [] };
+  const inspected = (await found?.framework.inspect(project, text)) ?? { outputs: [] };
+  const findings = { ...inspected, outputs: [...outputsByNx(root), ...inspected.outputs] };
   refuseServer(found?.framework ?? null, findings, settings);
   const build = await planCommand(
     project,
@@ -50,6 +52,11 @@ export async function planProgram(
   const buildWhy =
     build?.kind === 'given' ? 'named by the setting' : (chosen?.why ?? 'no script builds the site');
   return { project, found, findings, manager, build, buildWhy };
+}
+
+function outputsByNx({ nx, directory }: Root): Findings['outputs'] {
+  const why = `the build target of ${joinPath(directory, 'project.json')}`;
+  return (nx?.outputs ?? []).map((output) => ({ directory: posix.relative(directory, output), why }));
 }
 
 /** Before the build only what is certain is refused, and nothing that the person has taken into their own hands. */
@@ -80,12 +87,20 @@ async function planCommand(
     return { command, directory, kind: 'derived' };
   }
   const [only = '', ...more] = scripts;
+  if (root.nx !== null && only === 'build') {
+    const command = runProgram(manager, `nx run ${root.nx.name}:build`);
+    return { command, directory: root.nx.top, kind: 'derived' };
+  }
   const { name } = project.packageJson;
   const { workspace } = root;
   if (workspace !== null && workspace.directory !== directory && more.length === 0 && name !== null) {
     // What the package uses of its workspace has to be built before it.
     if (await project.files.exists(joinPath(workspace.directory, 'turbo.json'))) {
       const command = runProgram(manager, `turbo run ${only} --filter=${name}`);
+      return { command, directory: workspace.directory, kind: 'derived' };
+    }
+    if (await project.files.exists(joinPath(workspace.directory, 'nx.json'))) {
+      const command = runProgram(manager, `nx run ${name}:${only}`);
       return { command, directory: workspace.directory, kind: 'derived' };
     }
     const linked = Object.values(project.packageJson.dependencies).some((range) =>

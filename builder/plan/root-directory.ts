@@ -4,6 +4,7 @@ import { SphereError } from '../../contract/errors.ts';
 import type { Framework, Project } from './framework.ts';
 import { findFramework, isRunHere } from './frameworks.ts';
 import { companions } from './generators.ts';
+import { findNxProject, type NxProject, nxApplications, packageOfNxProject } from './nx.ts';
 import { type PackageJson, readPackageJson } from './package-json.ts';
 import { joinPath, type SourceFiles } from './source-files.ts';
 import { findPackages, findWorkspace, type Workspace } from './workspace.ts';
@@ -14,6 +15,8 @@ export type Root = {
   why: string | null;
   packageJson: PackageJson | null;
   workspace: Workspace | null;
+  /** It is a project of Nx, which builds it. */
+  nx: NxProject | null;
 };
 
 /** Throws CONFIGURATION_INVALID when the named directory is not there, or when several have a site. */
@@ -24,9 +27,14 @@ export async function chooseRoot(files: SourceFiles, settings: BuildSettings): P
     return rootAt(files, directory, directory === '.' ? null : 'named by the setting');
   }
   const top = await rootAt(files, '.', null);
+  const applications = await nxApplications(files);
   if (settings.buildCommand !== undefined || settings.outputDirectory !== undefined) return top;
-  if (await isSite(files, top, settings)) return top;
-  const sites = await sitesBelow(files, settings);
+  // Nx has the packages of all its projects at the top, so that the top looks like a site.
+  if (applications.length === 0 && (await isSite(files, top, settings))) return top;
+  const sites =
+    applications.length > 0
+      ? applications.map((directory) => ({ directory, framework: { name: 'Nx' } }))
+      : await sitesBelow(files, settings);
   const [only, second] = sites;
   if (only === undefined) return top;
   if (second !== undefined) {
@@ -44,9 +52,14 @@ export async function chooseRoot(files: SourceFiles, settings: BuildSettings): P
 }
 
 async function rootAt(files: SourceFiles, directory: string, why: string | null): Promise<Root> {
-  const packageJson = await readPackageJson(files, directory);
-  const workspace = packageJson === null ? null : await findWorkspace(files, directory);
-  return { directory, why, packageJson, workspace };
+  const nx = await findNxProject(files, directory);
+  const own = await readPackageJson(files, directory);
+  if (own === null && nx !== null) {
+    const workspace = { directory: nx.top, packageJson: nx.topPackageJson, members: [directory] };
+    return { directory, why, packageJson: packageOfNxProject(directory, nx), workspace, nx };
+  }
+  const workspace = own === null ? null : await findWorkspace(files, directory);
+  return { directory, why, packageJson: own, workspace, nx };
 }
 
 /** A project with its dependencies and those of its workspace. */

@@ -8,6 +8,7 @@ import { digestTree } from '../../files/digest.ts';
 import { sourceLimits } from '../../files/source.ts';
 import { gitMachineEnvironment } from '../command/environment.ts';
 import { type BuildContext, enterPhase } from '../context.ts';
+import { gitToken } from '../secrets/search-output.ts';
 import { count, since } from '../wording.ts';
 import { cloneRepository, short } from './clone.ts';
 
@@ -28,7 +29,10 @@ async function clone(context: BuildContext, source: GitSource, directory: string
   const start = performance.now();
   // Asked for here and nowhere else: it is gone before a command of the source can run.
   const token = spec.hasCredential ? await plane.credential() : undefined;
-  if (token !== undefined) log.hide(token);
+  if (token !== undefined) {
+    log.hide(token);
+    context.secrets.push({ name: gitToken, value: token });
+  }
   const named = source.ref === undefined ? '' : ` (${source.ref})`;
   log.say(`Cloning ${source.repository} at ${short(source.commit)}${named}.`);
   await cloneRepository({

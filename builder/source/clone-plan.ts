@@ -11,6 +11,9 @@ export type ClonePlan = {
   fetches: { args: string[]; why: string }[];
 };
 
+/** So many commits an `ignoreCommand` can look back, as on Vercel; they cost what has changed in them. */
+const history = 10;
+
 /**
  * A server may refuse to hand out a commit by its id; then comes the ref, and then everything. `ref` is what the person
  * wrote, and may have moved since.
@@ -30,7 +33,9 @@ export function planClone(repository: Repository, commit: string, ref: string | 
     repository.url,
     ...refspecs,
   ];
-  const fetches = [{ args: fetch(['--depth=1'], [`${commit}:${keptRef}`]), why: 'one commit by its id' }];
+  const fetches = [
+    { args: fetch([`--depth=${history}`], [`${commit}:${keptRef}`]), why: 'the commit by its id' },
+  ];
   if (ref !== undefined && ref !== commit && ref !== 'HEAD') {
     fetches.push({
       args: fetch(['--depth=50'], [`${checkRef(ref)}:refs/sphere/seen`]),

@@ -17,22 +17,43 @@ export type SourceSettings = {
   file: string | null;
 };
 
-/** Of a monorepo whose root directory is named on the caller's side, that directory's file counts, else the top's. */
+/**
+ * Of a monorepo whose root directory is named on the caller's side, that directory's file counts, and below it the file
+ * at the top, where that is not about another directory; `cli/locate-project.ts` reads them in the same way.
+ */
 export async function readSettings(files: SourceFiles, given: BuildSettings): Promise<SourceSettings> {
-  const root = given.rootDirectory;
-  const paths =
-    root === undefined ? [configurationFile] : [joinPath(root, configurationFile), configurationFile];
-  for (const path of paths) {
-    const text = await files.read(path);
-    if (text === null) continue;
-    const configuration = parseConfiguration(text, path);
-    return {
-      build: { ...pick(configuration, buildSettingsSchema.shape), ...given },
-      serving: pick(configuration, servingSchema.shape),
-      file: path,
-    };
-  }
-  return { build: given, serving: {}, file: null };
+  const outer = await read(files, configurationFile);
+  const named = given.rootDirectory ?? outer?.configuration.rootDirectory;
+  const root = named === undefined ? '.' : joinPath(named);
+  const inner = root === '.' ? null : await read(files, joinPath(root, configurationFile));
+  const about = outer?.configuration.rootDirectory;
+  const counts = [
+    ...(inner === null ? [] : [inner]),
+    ...(outer !== null && (about === undefined || joinPath(about) === root) ? [outer] : []),
+  ];
+  if (counts.length === 0) return { build: given, serving: {}, file: null };
+  const configuration: Configuration = Object.assign({}, ...counts.map((one) => one.configuration).reverse());
+  // The root directory is where it is, whatever the file in it says of its own.
+  const rootDirectory = root === '.' ? {} : { rootDirectory: root };
+  return {
+    build: { ...inSource(configuration), ...rootDirectory, ...given },
+    serving: pick(configuration, servingSchema.shape),
+    file: counts.map(({ path }) => path).join(' and '),
+  };
+}
+
+async function read(
+  files: SourceFiles,
+  path: string,
+): Promise<{ configuration: Configuration; path: string } | null> {
+  const text = await files.read(path);
+  return text === null ? null : { configuration: parseConfiguration(text, path), path };
+}
+
+/** What the source says of its own build: limits are not its business. */
+function inSource(configuration: Configuration): BuildSettings {
+  const { limits: _, ...build } = pick(configuration, buildSettingsSchema.shape);
+  return build;
 }
 
 function pick<Key extends keyof Configuration>(

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runQuiet } from '../command/run-quiet.ts';
+import { tellingLines } from '../command/telling-lines.ts';
 
 export type ToolRequest = {
   /** An npm package with a version or range, such as `pnpm@10`. */
@@ -45,7 +46,7 @@ export async function fetchTool(request: ToolRequest): Promise<Tool | { failed: 
       request.package,
     ];
     const result = await runQuiet('npm', args, { environment: request.environment, signal: request.signal });
-    if (result.exitCode !== 0) return { failed: result.lastLines };
+    if (result.exitCode !== 0) return { failed: tellingLines(result.lastLines) };
     try {
       renameSync(made, place);
     } catch (error) {

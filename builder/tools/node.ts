@@ -31,7 +31,7 @@ export async function chooseNode(
   const tool = await fetchTool({ ...request, name, package: `${name}@${wish.fetch}` });
   if ('failed' in tool) {
     const warning = `Node ${asked} could not be fetched through npm; trying with Node ${running.version}.`;
-    return { ...here, said: `${warning} ${tool.failed.at(-1) ?? ''}`.trim(), warning };
+    return { ...here, said: `${warning} ${tool.failed[0] ?? ''}`.trim(), warning };
   }
   const how = tool.fetched ? 'fetched through npm' : 'cached';
   return {

@@ -21,6 +21,7 @@ in sphere.json, other branches become previews unless --prod is given.`,
       .argument('[dir]', 'the directory to deploy; default: this one')
       .optionsGroup('Source:')
       .option('--repo <url>', 'deploy a Git repository instead of the directory')
+      .option('--no-repo', 'deploy the directory, whatever names a repository')
       .option('--ref <ref>', 'its branch, tag or commit')
       .option('--prebuilt <dir>', 'publish a directory as it is, build nothing')
       .optionsGroup('Project:')
@@ -38,10 +39,13 @@ in sphere.json, other branches become previews unless --prod is given.`,
       .option('--output <dir>', 'where the build leaves the site')
       .option('--framework <name>', 'the framework, where detection is wrong')
       .option('--node <version>', 'the Node version or range to build with')
+      .option('-e, --env <name=value>', 'an environment value for this build; no secret', collect)
+      .option('-b, --build-env <name=value>', 'the same', collect)
       .option('-f, --force', 'build an unchanged source again')
       .option('--no-cache', 'ignore every cache')
       .optionsGroup('Run:')
       .option('--timeout <duration>', 'wait no longer, such as 10m; the deployment goes on (exit code 6)')
+      .option('--isolation <when>', 'keep the build from your files: auto, always or never')
       .option('--detach', 'print the id and leave the deployment running')
       .option('--dry-run', 'print what would be deployed, and where each value came from');
   },
@@ -50,3 +54,6 @@ in sphere.json, other branches become previews unless --prod is given.`,
     return deploy(context, dir, options);
   },
 };
+
+/** Options that may be given several times. */
+const collect = (value: string, before: string[] = []) => [...before, value];

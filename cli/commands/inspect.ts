@@ -55,11 +55,11 @@ async function ended(
 }
 
 async function describe(deployment: Deployment, columns: number | null): Promise<string> {
-  const [{ duration, table }, { publishedLine, sourceText, statusText, targetText }] = await Promise.all([
+  const [{ duration, table }, { publishedLine, sourceRows, statusText, targetText }] = await Promise.all([
     import('../format.ts'),
     import('../summary.ts'),
   ]);
-  const { source, error, detections, warnings, phases } = deployment;
+  const { error, detections, warnings, phases } = deployment;
   const rows: string[][] = [
     ['id', deployment.id],
     ['project', deployment.project],
@@ -70,10 +70,7 @@ async function describe(deployment: Deployment, columns: number | null): Promise
     ['target', targetText(deployment)],
     ['site', deployment.url],
     ['address', deployment.address],
-    [
-      'source',
-      source.kind === 'git' ? `${source.repository} ${sourceText(deployment)}` : sourceText(deployment),
-    ],
+    ...sourceRows(deployment),
     ['region', deployment.region],
     ['created', deployment.createdAt],
     ...(deployment.finishedAt ? [['ended', deployment.finishedAt]] : []),

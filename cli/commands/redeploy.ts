@@ -71,7 +71,15 @@ async function followToEnd(
       interrupted: interrupted.signal,
       ...(wait.timeoutMs === undefined ? {} : { timeout: { ms: wait.timeoutMs, from: wait.startedAt } }),
     });
-    events.write({ type: 'ended', id, project, target, url: ended.url, status: ended.status });
+    events.write({
+      type: 'ended',
+      id,
+      project,
+      target,
+      url: ended.url,
+      status: ended.status,
+      reason: ended.reason,
+    });
     return conclude(context, ended, Date.now() - wait.startedAt, interrupted.signal.aborted);
   } finally {
     release();

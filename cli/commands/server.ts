@@ -20,6 +20,11 @@ export const command: CommandFile = {
       summary: 'look at everything that a hosted plane needs, before it is started',
       run: check,
     },
+    {
+      name: 'rotate-key',
+      summary: 'change the key under which secrets are kept',
+      run: rotateKey,
+    },
   ],
 };
 
@@ -145,4 +150,26 @@ async function check({ environment, output }: Context): Promise<Result> {
   });
   const failed = checks.some(({ ok }) => !ok);
   return { json: { ok: !failed, checks }, text: lines.join('\n'), failed };
+}
+
+/** The plane on this machine is stopped for it, unless builds run; replicas of a hosted plane go on. */
+async function rotateKey({ environment, output }: Context): Promise<Result> {
+  const { home } = environment;
+  const [{ answeringPlane }, { createApi }, { waitForEnd }] = await Promise.all([
+    import('../plane-process.ts'),
+    import('../api.ts'),
+    import('../plane.ts'),
+  ]);
+  const stop = async () => {
+    const file = await answeringPlane(home);
+    if (!file) return;
+    await createApi(file).stopPlane(true);
+    await waitForEnd(file.pid);
+  };
+  const answer = await throughDoor((server) => server.rotateKey({ home }, environment.forChildren, stop));
+  for (const lost of answer.unreadable) output.warn(`No key opens the value of ${lost}: set it again.`);
+  output.note(
+    `Sealed with the new key: ${answer.values} environment values and ${answer.tokens} Git tokens. The key before can go.`,
+  );
+  return { json: answer, text: null, failed: answer.unreadable.length > 0 };
 }

@@ -4,9 +4,10 @@
  * what has left its process group, which the clean-up looks for.
  */
 import { spawn } from 'node:child_process';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { removeTree } from '../../files/remove-tree.ts';
 import type { Build, BuilderState, BuildRunner, RunnerRef } from '../ports.ts';
 import { isRunning, processStart } from '../process-identity.ts';
 import { killLeftovers } from './leftover-processes.ts';
@@ -102,7 +103,7 @@ export function createProcessRunner(options: ProcessRunnerOptions): BuildRunner 
     async cleanUp(build) {
       const directory = directoryOf(build);
       await killLeftovers(directory);
-      await rm(directory, { recursive: true, force: true });
+      await removeTree(directory);
     },
 
     // A builder that no row names is fenced off, and leaves by itself.

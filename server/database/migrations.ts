@@ -7,6 +7,7 @@ import {
   Migrator,
   sql,
 } from 'kysely';
+import { environmentScopes } from '../../contract/environment-values.ts';
 import { deploymentStatuses, publicationKinds, publicationStates, scopes } from '../../contract/words.ts';
 import type { Tables } from './tables.ts';
 
@@ -198,6 +199,13 @@ const hosted: Migration = {
   },
 };
 
+/** What the caller wants of isolation. */
+const isolation: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema.alterTable('deployments').addColumn('isolation', 'text').execute();
+  },
+};
+
 /** Lookups that read the whole queue, or whole tables, when there are many deployments and projects. */
 const indexes: Migration = {
   async up(db: Kysely<unknown>) {
@@ -237,6 +245,27 @@ const filters: Migration = {
     );
     await sql`create index deployments_status_pages on deployments
       (project_id, deployment_status, ${page})`.execute(db);
+  },
+};
+
+/** Environment values of projects, and the plain ones of single deployments. */
+const environment: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema
+      .createTable('environment_values')
+      .addColumn('project_id', 'text', (c) => c.notNull().references('projects.id'))
+      .addColumn('scope', 'text', (c) => c.notNull().check(oneOf('scope', environmentScopes)))
+      .addColumn('name', 'text', (c) => c.notNull())
+      .addColumn('sealed', 'text', (c) => c.notNull())
+      .addColumn('key_id', 'text', (c) => c.notNull())
+      .addColumn('sensitive', 'boolean', (c) => c.notNull())
+      .addColumn('bytes', 'integer', (c) => c.notNull())
+      .addColumn('updated_at', 'timestamptz', (c) => c.notNull())
+      .addColumn('updated_by', 'text', (c) => c.notNull())
+      .addPrimaryKeyConstraint('environment_values_pkey', ['project_id', 'scope', 'name'])
+      .execute();
+    await db.schema.createIndex('environment_values_key').on('environment_values').column('key_id').execute();
+    await db.schema.alterTable('deployments').addColumn('environment', 'jsonb').execute();
   },
 };
 
@@ -308,7 +337,9 @@ const migrations: Record<string, Migration> = {
   '0003-indexes': indexes,
   '0004-previews': previews,
   '0005-history-filters': filters,
-  '0006-tokens': tokens,
+  '0006-environment': environment,
+  '0007-tokens': tokens,
+  '0008-isolation': isolation,
 };
 const provider: MigrationProvider = { getMigrations: async () => migrations };
 

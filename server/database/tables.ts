@@ -3,10 +3,13 @@ import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { ActorKind, TrustProvider } from '../../contract/accounts-api.ts';
 import type { Detection, PublicationFigures, Source } from '../../contract/api.ts';
 import type { BuildSettings, Serving } from '../../contract/configuration.ts';
+import type { DeploymentEnvironment } from '../../contract/environment-api.ts';
+import type { EnvironmentScope } from '../../contract/environment-values.ts';
 import type { ErrorBody } from '../../contract/errors.ts';
 import type {
   DeploymentStatus,
   EndReason,
+  IsolationMode,
   Phase,
   PublicationKind,
   PublicationState,
@@ -77,7 +80,10 @@ export type DeploymentTable = {
   source: Json<Source>;
   build: Json<BuildSettings>;
   serving: Json<Serving>;
+  /** The plain environment values of this deployment alone. */
+  environment: OptionalJson<DeploymentEnvironment>;
   no_cache: boolean;
+  isolation: IsolationMode | null;
   fingerprint: string;
   order: number;
   attempt: Generated<number>;
@@ -192,6 +198,23 @@ export type AuditTable = {
   request_id: string | null;
 };
 
+export type EnvironmentValueTable = {
+  project_id: string;
+  scope: EnvironmentScope;
+  name: string;
+  /** Sealed for this project, scope, name and `sensitive`: it opens in no other row. */
+  sealed: string;
+  /** The key that it is sealed with. */
+  key_id: string;
+  sensitive: boolean;
+  /** Of name and value. */
+  bytes: number;
+  /** Changes with the value: what was built with it is known by it. */
+  updated_at: Time;
+  /** The account that set it. */
+  updated_by: string;
+};
+
 /** What a plane is, whatever its replicas: its own id, drawn once. */
 export type PlaneFactTable = { name: 'id'; value: string };
 
@@ -205,6 +228,7 @@ export type Tables = {
   duties: DutyTable;
   plane_facts: PlaneFactTable;
   tokens: TokenTable;
+  environment_values: EnvironmentValueTable;
   trusts: TrustTable;
   used_id_tokens: UsedIdTokenTable;
   audit: AuditTable;

@@ -24,6 +24,7 @@ import {
   failAttempt,
   gitCredential,
   heartbeat,
+  ignoreAttempt,
   loseAttempt,
   onAttempt,
   onBuiltAttempt,
@@ -175,6 +176,7 @@ async function takeResult(
 ): Promise<void> {
   // The builder leaves, and can send nothing again: what it has said is made safe now.
   await plane.logs.appendOwn(attempt.deployment, []);
+  if (result.outcome === 'ignored') return ignoreAttempt(plane, attempt, result.message);
   if (result.outcome === 'failed') {
     const { reason, error } = result;
     const { source, account_id } = await onAttempt(plane, attempt, async (_, row) => row);

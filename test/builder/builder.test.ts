@@ -1,5 +1,6 @@
 /** The builder's program against a recording plane: whole builds, cancellation, a plane that goes away. */
-import { createWriteStream, existsSync, readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { createWriteStream, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -121,6 +122,51 @@ describe('a build', () => {
     });
   });
 
+  test('is left out when the ignore command of the source says so, before anything is installed', async () => {
+    const { directory } = repository({ 'index.html': 'one', 'docs/a.md': 'a' });
+    const commit = commitFiles(directory, {
+      'docs/a.md': 'b',
+      'package.json': '{"scripts":{"build":"touch built"},"dependencies":{"no-such-package":"1.0.0"}}',
+      'sphere.json': JSON.stringify({ ignoreCommand: 'git diff --quiet HEAD^ HEAD -- index.html' }),
+    });
+    const plane = await openPlane({ spec: { source: { kind: 'git', repository: directory, commit } } });
+    expect((await start(plane).ended).exitCode).toBe(0);
+    expect(plane.result).toEqual({
+      outcome: 'ignored',
+      message:
+        'The ignore command `git diff --quiet HEAD^ HEAD -- index.html` ended with exit code 0: nothing is built.',
+    });
+    expect(plane.phases.map(({ phase }) => phase)).toEqual(['prepare', 'clone', 'install']);
+    expect(plane.texts).toContain('$ git diff --quiet HEAD^ HEAD -- index.html');
+  });
+
+  test.each([
+    ['exit 1', []],
+    ['exit 2', [expect.stringContaining('ended with exit code 2, where 0 ignores and 1 builds')]],
+    // An upload has no history, not even that of a repository around it.
+    ['git diff --quiet HEAD^ HEAD', []],
+  ])('goes on when the ignore command is `%s`', async (ignoreCommand, warnings) => {
+    const files = { 'index.html': 'x', 'sphere.json': JSON.stringify({ ignoreCommand }) };
+    const plane = await openPlane(await upload(files));
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({ outcome: 'built', warnings });
+  });
+
+  test('with --force does not ask the ignore command', async () => {
+    const options = await upload({ 'index.html': 'x', 'sphere.json': '{"ignoreCommand":"exit 0"}' });
+    const plane = await openPlane({ ...options, spec: { ...options.spec, build: { ignoreCommand: null } } });
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({ outcome: 'built' });
+  });
+
+  test('takes no limits from the source', async () => {
+    const plane = await openPlane(
+      await upload({ 'index.html': 'x', 'sphere.json': '{"limits":{"minutes":1440}}' }),
+    );
+    await start(plane).ended;
+    expect(plane.result).toMatchObject({ outcome: 'built' });
+  });
+
   test.each([
     ['is killed', 'kill -KILL $$', 'out_of_memory'],
     [
@@ -209,82 +255,82 @@ describe('a build', () => {
 /** A program that ignores SIGTERM and tells by a growing file that it lives. */
 const stubborn = executable("#!/bin/sh\ntrap '' TERM\nwhile :; do sleep 0.05; done\n");
 
-const isAlive = (pid: number) => {
-  try {
-    process.kill(pid, 0);
-    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-};
+/** Whether a process runs that was started with `mark`. Isolated ones have other numbers outside than they know. */
+const isAlive = (mark: string) =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .some((pid) => {
+      try {
+        const state = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\)\s/s, '')[0];
+        return state !== 'Z' && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark);
+      } catch {
+        return false;
+      }
+    });
 
-/** A build with a grandchild that ignores SIGTERM; its pid is in the log. */
-const withGrandchild: Tree = {
+/** A build with a grandchild that ignores SIGTERM; its mark is in the log. */
+const withGrandchild = (then = 'wait; wait; wait', mark: string = randomUUID()): Tree => ({
   ...script('sh ./parent.sh'),
   'stubborn.sh': stubborn,
-  'parent.sh': './stubborn.sh & echo grandchild $!; echo other $$; wait; wait; wait',
-};
+  'parent.sh': `./stubborn.sh ${mark} & echo grandchild ${mark}; ${then}`,
+});
 
-async function grandchildOf(plane: RecordingPlane): Promise<number> {
+async function grandchildOf(plane: RecordingPlane): Promise<string> {
   const find = () =>
-    plane.texts.map((text) => /^grandchild (\d+)$/.exec(text)?.[1]).find((pid) => pid !== undefined);
+    plane.texts.map((text) => /^grandchild (\S+)$/.exec(text)?.[1]).find((found) => found !== undefined);
   await plane.until(() => find() !== undefined);
-  return Number(find());
+  return find() as string;
 }
 
 describe('the end of a build', () => {
   test('comes with the time limit, for grandchildren too', async () => {
-    const options = await upload(withGrandchild);
+    const options = await upload(withGrandchild());
     const plane = await openPlane({ ...options, spec: { ...options.spec, timeLimitMs: 1_500 } });
     const run = start(plane);
-    const pid = await grandchildOf(plane);
+    const grandchild = await grandchildOf(plane);
     expect((await run.ended).exitCode).toBe(0);
     expect(plane.result).toMatchObject({
       outcome: 'failed',
       reason: 'timeout',
       error: { code: 'BUILD_TIMED_OUT' },
     });
-    expect(isAlive(pid)).toBe(false);
+    expect(isAlive(grandchild)).toBe(false);
   });
 
   test('comes with ATTEMPT_STALE: commands are killed, nothing is reported, exit 0', async () => {
-    const plane = await openPlane(
-      await upload({
-        ...withGrandchild,
-        'parent.sh': './stubborn.sh & echo grandchild $!; while :; do echo tick; sleep 0.1; done',
-      }),
-    );
+    const plane = await openPlane(await upload(withGrandchild('while :; do echo tick; sleep 0.1; done')));
     const run = start(plane);
-    const pid = await grandchildOf(plane);
+    const grandchild = await grandchildOf(plane);
     plane.makeStale();
     expect(await run.ended).toMatchObject({ exitCode: 0, output: '' });
-    expect(isAlive(pid)).toBe(false);
+    expect(isAlive(grandchild)).toBe(false);
     expect(plane.result).toBeNull();
   });
 
   test('comes with SIGTERM', async () => {
-    const plane = await openPlane(await upload(withGrandchild));
+    const plane = await openPlane(await upload(withGrandchild()));
     const run = start(plane);
-    const pid = await grandchildOf(plane);
+    const grandchild = await grandchildOf(plane);
     run.process.kill('SIGTERM');
     expect((await run.ended).exitCode).toBe(143);
-    expect(isAlive(pid)).toBe(false);
+    expect(isAlive(grandchild)).toBe(false);
     expect(plane.result).toBeNull();
   });
 
   test('comes for its commands when the builder itself is killed', async () => {
-    const plane = await openPlane(await upload(withGrandchild));
+    const plane = await openPlane(await upload(withGrandchild()));
     const run = start(plane);
-    const pid = await grandchildOf(plane);
+    const grandchild = await grandchildOf(plane);
     run.process.kill('SIGKILL');
     await run.ended;
-    await expect.poll(() => isAlive(pid)).toBe(false);
+    await expect.poll(() => isAlive(grandchild)).toBe(false);
   });
 
   test('leaves no process of the command behind that was started in the background', async () => {
+    const mark = randomUUID();
     const plane = await openPlane(
       await upload({
-        ...script('./stubborn.sh & echo grandchild $!; mkdir out; echo x > out/index.html'),
+        ...script(`./stubborn.sh ${mark} & echo grandchild ${mark}; mkdir out; echo x > out/index.html`),
         'stubborn.sh': stubborn,
       }),
     );

@@ -41,13 +41,14 @@ function allText(directory: string): string {
 }
 
 describe('a clone', () => {
-  test('has one commit, whatever was committed before and after', async () => {
-    const { directory } = repository({ 'a.txt': 'first' });
+  test('has its commit and the nine before it, whatever was committed before and after', async () => {
+    const { directory } = repository({ 'a.txt': 'zeroth' });
+    for (let number = 1; number <= 10; number++) commitFiles(directory, { 'a.txt': `${number}` });
     const commit = commitFiles(directory, { 'a.txt': 'second' });
     commitFiles(directory, { 'a.txt': 'third' });
     const made = await clone({ repository: directory, commit });
     expect(readFileSync(join(made.directory, 'a.txt'), 'utf8')).toBe('second');
-    expect(git(made.directory, 'rev-list', '--count', 'HEAD')).toBe('1');
+    expect(git(made.directory, 'rev-list', '--count', 'HEAD')).toBe('10');
     expect(git(made.directory, 'status', '--porcelain')).toBe('');
   });
 
@@ -345,7 +346,7 @@ test('a clone is planned as ever larger fetches, none of which can be read as an
     'main',
   );
   expect(plan.fetches.map(({ why }) => why)).toEqual([
-    'one commit by its id',
+    'the commit by its id',
     'the ref main',
     'all branches and tags',
   ]);

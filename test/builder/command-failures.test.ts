@@ -251,7 +251,7 @@ describe('the next step', () => {
 test('what a framework needs of CI stands above what Sphere sets', () => {
   const environment = commandEnvironment(
     { PATH: '/usr/bin' },
-    { programs: [], derived: { CI: 'false' }, sphere: { CI: '1', SPHERE: '1' } },
+    { programs: [], derived: { CI: 'false' }, sphere: { CI: '1', SPHERE: '1' }, given: {} },
   );
   expect(environment).toMatchObject({ CI: 'false', SPHERE: '1' });
 });

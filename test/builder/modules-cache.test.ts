@@ -124,7 +124,7 @@ describe('node_modules', () => {
     }
     mkdirSync(join(kept, '.killed'));
     utimesSync(join(kept, '.killed'), new Date(0), new Date(0));
-    sweepModules(kept);
+    await sweepModules(kept);
     expect(readdirSync(kept).sort()).toEqual(['three', 'two']);
   });
 });

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { version } from '../../contract/version.ts';
+import { githubOutputs } from '../action/github-runner.ts';
 import { tree } from '../files/tree.ts';
 import { bundleCli, startCli } from './cli-process.ts';
 import { openScriptedPlane, type Script, type ScriptedPlane, wentWell } from './scripted-plane.ts';
@@ -301,6 +302,72 @@ describe('a deployment that goes otherwise', () => {
     const { exitCode, stderr } = await deploy('', () => {}, { refuse: { status: 409, error } });
     expect(exitCode).toBe(4);
     expect(stderr).toContain('--slug');
+  });
+});
+
+describe('a log that cannot be had', () => {
+  const failed = {
+    status: 'error' as const,
+    reason: 'build_failed' as const,
+    error: { code: 'BUILD_FAILED' as const, message: 'It failed.' },
+  };
+  test.each([
+    ['goes well', 0, 'http://my-app.example.com/\n', wentWell],
+    ['fails', 5, '', failed],
+  ] as const)('does not decide how a deployment ends that %s: exit code %d', async (_how, code, url, end) => {
+    const script: Script = { noLog: true, looked: (plane) => plane.end(end) };
+    const { exitCode, stdout, stderr } = await deploy('', () => {}, script);
+    expect({ exitCode, stdout }).toEqual({ exitCode: code, stdout: url });
+    expect(stderr).toContain('see `sphere logs dpl_1`');
+  });
+});
+
+describe('on GitHub', () => {
+  async function workflow(end: Parameters<ScriptedPlane['end']>[0], printed: string) {
+    const plane = await openScriptedPlane({
+      followed: (opened) => {
+        opened.print([0, 'build', 'stdout', printed]);
+        opened.end(end);
+      },
+    });
+    const runner = tree({ output: 'before=1\n', summary: '' });
+    const env = {
+      ...plane.environment,
+      GITHUB_ACTIONS: 'true',
+      GITHUB_SHA: '1'.repeat(40),
+      GITHUB_REF: 'refs/pull/12/merge',
+      GITHUB_HEAD_REF: 'fix',
+      GITHUB_OUTPUT: join(runner, 'output'),
+      GITHUB_STEP_SUMMARY: join(runner, 'summary'),
+    };
+    const ended = await sphere('deploy', { env }).ended;
+    const read = (name: string) => readFileSync(join(runner, name), 'utf8');
+    return { ...ended, plane, outputs: githubOutputs(read('output')), summary: read('summary') };
+  }
+
+  test('later steps get id, url and status, people a summary, and the plane what it was for', async () => {
+    const { stdout, stderr, plane, outputs, summary } = await workflow(wentWell, '::set-output name=url::x');
+    expect(stdout).toBe('http://my-app.example.com/\n');
+    expect(outputs).toEqual({ before: '1', id: 'dpl_1', url: 'http://my-app.example.com/', status: 'ready' });
+    expect(summary).toMatch(
+      /✅ Sphere: my-app[\s\S]*http:\/\/my-app\.example\.com\/[\s\S]*Published 12 files/,
+    );
+    const token = /::group::build\n::stop-commands::(\S+)\n/.exec(stderr)?.[1];
+    expect(stderr).toMatch(new RegExp(`\n::set-output name=url::x\n::${token}::\n::endgroup::\n`));
+    expect(plane.created()?.source).toMatchObject({
+      git: { commit: '1'.repeat(40), branch: 'fix' },
+      ci: { service: 'GitHub Actions', pullRequest: 12 },
+    });
+  });
+
+  test('a failure has no url, an annotation, and its error in the summary', async () => {
+    const error = { code: 'BUILD_FAILED' as const, message: 'It failed.', details: ['<b>seen</b>'] };
+    const end = { status: 'error' as const, reason: 'build_failed' as const, error };
+    const { exitCode, stderr, outputs, summary } = await workflow(end, 'x');
+    expect(exitCode).toBe(5);
+    expect(outputs).toEqual({ before: '1', id: 'dpl_1', status: 'error' });
+    expect(stderr).toContain('::error title=Sphere%3A BUILD_FAILED::It failed.\n');
+    expect(summary).toContain('```text\nIt failed.\n<b>seen</b>\n```');
   });
 });
 

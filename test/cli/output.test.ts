@@ -21,7 +21,7 @@ function open(settings: Partial<OutputSettings> = {}) {
     chalk: null,
     resultColours: false,
     ci: false,
-    githubActions: false,
+    service: null,
     ...settings,
   });
   return { output, written };
@@ -57,7 +57,7 @@ describe('what is printed', () => {
   });
 
   test("cannot command GitHub's runner", async () => {
-    const { output, written } = open({ githubActions: true });
+    const { output, written } = open({ service: 'GitHub Actions' });
     await output.lines('::add-mask::e\n');
     await output.lines('::set-env name=A::b\n');
     await output.close();
@@ -65,6 +65,36 @@ describe('what is printed', () => {
     expect(written.stderr).toBe(
       `::stop-commands::${token}\n::add-mask::e\n::set-env name=A::b\n::${token}::\n`,
     );
+  });
+
+  test('on GitHub is a group for each phase, and an annotation for what went wrong', async () => {
+    const { output, written } = open({ service: 'GitHub Actions' });
+    output.section('install');
+    await output.lines('added 3 packages\n');
+    output.section('build');
+    output.warn('careful');
+    output.error({
+      code: 'BUILD_FAILED',
+      message: 'It failed.',
+      details: ['::add-mask::e'],
+      hint: 'Mend it.',
+    });
+    await output.close();
+    const lines = written.stderr
+      .split('\n')
+      .filter((line) => !/^::(?:stop-commands::)?[0-9a-f-]{36}/.test(line));
+    expect(lines).toEqual([
+      '::group::install',
+      'added 3 packages',
+      '::endgroup::',
+      '::group::build',
+      '::warning::careful',
+      '::endgroup::',
+      '::error title=Sphere%3A BUILD_FAILED::It failed.',
+      '  ::add-mask::e',
+      'Mend it.',
+      '',
+    ]);
   });
 
   test('to a reader who has gone is known to be lost', async () => {

@@ -36,6 +36,10 @@ export type Script = {
   refuse?: { status: number; error: ErrorBody };
   /** Refuses to cancel. */
   refuseCancel?: { status: number; error: ErrorBody };
+  /** Has no log: neither its stream nor what is stored of it can be reached. */
+  noLog?: true;
+  /** Called when the deployment is looked at. */
+  looked?(plane: ScriptedPlane): void;
   /** Called once the deployment is followed. */
   followed?(plane: ScriptedPlane): void;
 };
@@ -82,7 +86,10 @@ export async function openScriptedPlane(script: Script = {}): Promise<ScriptedPl
     let body = '';
     for await (const chunk of request) body += chunk;
     const name = `${request.method} ${request.url}`;
-    if (name.includes('/v1/socket')) return;
+    if (name.includes('/v1/socket')) {
+      if (script.noLog) response.writeHead(502).end();
+      return;
+    }
     requests.push(name);
     const [status, answer] = route(name, request.headers.authorization, body);
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
@@ -97,7 +104,10 @@ export async function openScriptedPlane(script: Script = {}): Promise<ScriptedPl
       if (script.refuse) return [script.refuse.status, { error: script.refuse.error }];
       return [201, { outcome: script.outcome ?? 'created', deployment }];
     }
-    if (name === `GET /v1/deployments/${id}`) return [200, deployment];
+    if (name === `GET /v1/deployments/${id}`) {
+      script.looked?.(plane);
+      return [200, deployment];
+    }
     if (name === `POST /v1/deployments/${id}/cancel`) {
       if (script.refuseCancel) return [script.refuseCancel.status, { error: script.refuseCancel.error }];
       plane.end({ status: 'cancelled', reason: 'user' });
@@ -105,7 +115,8 @@ export async function openScriptedPlane(script: Script = {}): Promise<ScriptedPl
     }
     return [404, { error: { code: 'NOT_FOUND', message: `nothing at ${name}` } }];
   };
-  const io = new Server<ClientEvents, PlaneEvents>(http, { path: followPath, transports: ['websocket'] });
+  const io = new Server<ClientEvents, PlaneEvents>({ path: followPath, transports: ['websocket'] });
+  if (!script.noLog) io.attach(http);
   const send = (lines: string, first: number) => {
     for (const socket of io.sockets.sockets.values())
       socket.emit('batch', id, { first, last, lines }, () => {});
@@ -120,7 +131,8 @@ export async function openScriptedPlane(script: Script = {}): Promise<ScriptedPl
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   onTestFinished(async () => {
     http.closeAllConnections();
-    await io.close();
+    if (script.noLog) http.close();
+    else await io.close();
   });
   const { port } = http.address() as AddressInfo;
 

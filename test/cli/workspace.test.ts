@@ -1,8 +1,8 @@
 /** When a package is sent with its workspace. */
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { resolveSettings } from '../../cli/settings.ts';
-import { settingsFromTop, workspaceTop } from '../../cli/workspace.ts';
+import { mergeConfigurations } from '../../cli/locate-project.ts';
+import { workspaceTop } from '../../cli/workspace.ts';
 import { tree } from '../files/tree.ts';
 
 const web = { 'apps/web/package.json': '{"name":"web"}' };
@@ -10,6 +10,10 @@ const web = { 'apps/web/package.json': '{"name":"web"}' };
 describe('a package is sent with its workspace', () => {
   test.each([
     ['of npm, yarn and bun', { 'package.json': '{"workspaces":["apps/*"]}', ...web }],
+    [
+      'of Nx, which knows it by its project.json',
+      { 'nx.json': '{}', 'package.json': '{}', 'apps/web/project.json': '{}' },
+    ],
     ['of pnpm', { 'pnpm-workspace.yaml': 'packages: [apps/*]', 'package.json': '{}', ...web }],
   ])('%s', (_what, files) => {
     const top = tree(files);
@@ -38,16 +42,15 @@ describe('a directory is sent alone', () => {
   });
 });
 
-test('what was written for the package holds from the top', () => {
-  const settings = (rootDirectory?: string) =>
-    resolveSettings({
-      flags: {},
-      variables: {},
-      file: rootDirectory === undefined ? {} : { rootDirectory },
-      facts: { packageName: null, directoryName: 'web' },
-    });
-  expect(settingsFromTop(settings(), '/repo/apps/web', '/repo').build.rootDirectory?.value).toBe('apps/web');
-  expect(settingsFromTop(settings('site'), '/repo/apps/web', '/repo').build.rootDirectory?.value).toBe(
-    'apps/web/site',
-  );
+test('the file of the package stands above that of the top, which counts when it is not about another one', () => {
+  const inner = { slug: 'web' };
+  expect(mergeConfigurations({ slug: 'acme', spa: true }, inner, 'apps/web')).toEqual({
+    slug: 'web',
+    spa: true,
+  });
+  expect(mergeConfigurations({ rootDirectory: './apps/web/', spa: true }, inner, 'apps/web')).toEqual({
+    slug: 'web',
+    spa: true,
+  });
+  expect(mergeConfigurations({ rootDirectory: 'apps/docs', spa: true }, inner, 'apps/web')).toEqual(inner);
 });

@@ -18,6 +18,7 @@ const known = new Set<number | null>(Object.values(exitCodes));
 /** What is not about the project of the directory, and how it ends where a plane runs on this machine. */
 const others: Record<string, number> = {
   rm: 2,
+  import: 1,
   'rm my-site': 4,
   token: 2,
   'token create': 4,

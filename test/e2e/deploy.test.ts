@@ -247,7 +247,7 @@ describe('going back', () => {
 
     const back = await sphere.run(['rollback'], { cwd });
     expect(back).toMatchObject({ code: 0, stdout: `${three.url}\n` });
-    expect(back.stderr).toMatch(new RegExp(`was +${three.id}[^]*now +${two.id}`));
+    expect(back.stderr).toMatch(new RegExp(`from +${three.id}[^]*to +${two.id}`));
     expect(back.ms).toBeLessThan(5_000);
     expect(await page()).toBe('two');
     expect((await get(`${three.url}three.html`)).status).toBe(404);
@@ -303,7 +303,7 @@ describe('looking at a project', () => {
     expect((await here('ls')).stdout).toMatch(new RegExp(`^looked-at +just now +${url}$`, 'm'));
     const { projects } = await sphere.json<{ projects: Project[] }>(['ls'], { cwd });
     expect(projects.find(({ slug }) => slug === 'looked-at')).toMatchObject({ url, live: { id } });
-    expect((await here('ls', 'looked-at')).stdout).toMatch(new RegExp(`^${id} +ready, live`, 'm'));
+    expect((await here('ls', 'looked-at')).stdout).toMatch(new RegExp(`^${id} +live +ready, live`, 'm'));
     expect((await here('inspect')).stdout).toMatch(new RegExp(`^id +${id}$`, 'm'));
     expect((await here('open')).stdout).toBe(`${url}\n`);
 

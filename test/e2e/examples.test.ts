@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { packageRoot } from '../../files/package-root.ts';
-import { get, openSphere } from './sphere.ts';
+import { get, machine, openSphere } from './sphere.ts';
 
 const sphere = openSphere();
 afterAll(() => sphere.close());
@@ -11,15 +11,6 @@ afterAll(() => sphere.close());
 const directory = join(packageRoot(), 'examples');
 const always = ['plain-html', 'vite-react', 'next-export', 'astro'];
 const examples = process.env.SPHERE_TEST_ALL === '1' ? readdirSync(directory).sort() : always;
-
-/** Packages come from where this machine gets them, with what it has downloaded before. */
-const machine = Object.fromEntries(
-  Object.entries(process.env).filter(
-    (entry): entry is [string, string] =>
-      entry[1] !== undefined &&
-      /^(HOME|NODE_EXTRA_CA_CERTS|npm_config_.*|https?_proxy|no_proxy)$/i.test(entry[0]),
-  ),
-);
 
 test.each(examples)(
   '%s is detected, built, published and answers',

@@ -3,10 +3,11 @@
  * and S3's protocol, until the website answers; then the same with each part killed in the middle.
  */
 
+import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { Deployment } from '../../contract/api.ts';
-import { visit } from '../s3/website.ts';
+import type { Deployment, SourceAnswer } from '../../contract/api.ts';
+import { blobOf, visit } from '../s3/website.ts';
 import { type HostedPlane, startHostedPlane } from './hosted-plane.ts';
 import { built, counting, printedLines, printing, project } from './projects.ts';
 import { get, until } from './sphere.ts';
@@ -77,6 +78,47 @@ describe('a deploy', () => {
   });
 });
 
+test('a secret reaches the build and nothing else: not the log, the website, the database or what is stored in S3', async () => {
+  const secret = 'sk_hosted_4242/never+shown again';
+  const cwd = project(plane, 'with-a-secret', built(`site({ 'index.html': 'x' });`));
+  expect((await plane.run(['deploy'], { cwd })).code).toBe(0);
+  const added = await plane.run(['env', 'add', 'API_KEY'], { cwd, input: `${secret}\n` });
+  expect(added.code, added.stderr).toBe(0);
+  const build = (page: string) =>
+    project(
+      plane,
+      'with-a-secret',
+      built(`
+        const key = process.env.API_KEY;
+        console.log('has ' + key.length + ': ' + key + ' ' + Buffer.from(key).toString('base64'));
+        site({ 'index.html': ${page} });
+      `),
+    );
+  build(`'<h1>kept</h1>'`);
+  const kept = await plane.run(['deploy'], { cwd });
+  expect(kept.code, kept.stderr).toBe(0);
+  expect(kept.stderr).toContain(`has ${secret.length}: *** ***`);
+  build('key');
+  const leaking = await plane.run(['deploy'], { cwd });
+  expect(leaking.code).toBe(5);
+  expect(leaking.stderr).toContain('the output holds the secret API_KEY in index.html');
+  expect((await get(kept.stdout.trim())).body).toBe('<h1>kept</h1>');
+
+  const log = await plane.run(['logs', '--json'], { cwd });
+  const listed = await plane.run(['env', 'ls', '--json'], { cwd });
+  const client = new pg.Client({ connectionString: plane.environment.DATABASE_URL });
+  await client.connect();
+  const { rows } = await client.query(
+    'select row_to_json(d)::text as row from deployments d union all select row_to_json(e)::text from environment_values e',
+  );
+  await client.end();
+  const seen = [kept.stderr, leaking.stderr, log.stdout, listed.stdout, JSON.stringify(rows)];
+  for (const text of [...seen, ...plane.replicas.map((replica) => replica.printed())]) {
+    expect(text).not.toContain(secret);
+    expect(text).not.toContain(Buffer.from(secret).toString('base64').slice(0, 30));
+  }
+});
+
 test('a preview has a bucket of its own, is promoted without a task, and ends; live is untouched', async () => {
   const release = (text: string) =>
     project(plane, 'previewed', built(`site({ 'index.html': '${text} ' + process.env.SPHERE_SITE_URL });`));
@@ -113,6 +155,29 @@ test('a preview has a bucket of its own, is promoted without a task, and ends; l
   expect([again.code, again.stdout], again.stderr).toEqual([0, `${preview}\n`]);
   expect((await plane.run(['rm', 'previewed', '--preview', 'next', '--yes'])).code).toBe(0);
   expect([403, 404]).toContain((await visit(plane.s3, 'previewed--next', '/')).status);
+});
+
+test('an upload of a source is for one archive, of 2 GB at most: S3 refuses any other', async () => {
+  const digest = randomBytes(32).toString('hex');
+  const token = await plane.newToken('uploader');
+  const offer = async (archive?: { bytes: number; sha256: string }) => {
+    const answer = await fetch(`${plane.replicas[0]?.url}/v1/sources`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ digest, bytes: 1, ...(archive ? { archive } : {}) }),
+    });
+    return { status: answer.status, body: (await answer.json()) as SourceAnswer };
+  };
+  expect(await offer()).toEqual({ status: 200, body: { digest, describeArchive: true } });
+  expect((await offer({ bytes: 2 ** 31 + 1, sha256: blobOf('archive') })).status).toBe(413);
+  const { upload } = (await offer({ bytes: 7, sha256: blobOf('archive') })).body;
+  const put = async (body: string) =>
+    (await fetch(upload?.url ?? '', { method: 'PUT', headers: upload?.headers ?? {}, body })).status;
+  expect(await put('another')).toBeGreaterThanOrEqual(400);
+  expect(await put('archive and more')).toBeGreaterThanOrEqual(400);
+  expect((await offer()).body).toEqual({ digest, describeArchive: true });
+  expect(await put('archive')).toBe(200);
+  expect((await offer()).body).toEqual({ digest });
 });
 
 describe('in the middle of a build', () => {

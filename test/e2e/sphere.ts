@@ -12,6 +12,15 @@ import { packageRoot } from '../../files/package-root.ts';
 
 export const cliFile = join(packageRoot(), 'dist', 'cli', 'main.cjs');
 
+/** For builds that install: packages come from where this machine gets them, with what it has downloaded before. */
+export const machine = Object.fromEntries(
+  Object.entries(process.env).filter(
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined &&
+      /^(HOME|NODE_EXTRA_CA_CERTS|npm_config_.*|https?_proxy|no_proxy)$/i.test(entry[0]),
+  ),
+);
+
 /** How a run of the CLI ended. `code` is null when a signal ended it. */
 export type Ended = { code: number | null; stdout: string; stderr: string; ms: number };
 
@@ -19,6 +28,8 @@ export type RunOptions = {
   cwd?: string;
   /** Beside the data directory and what every program needs. */
   environment?: Record<string, string>;
+  /** What is piped into stdin. Default: stdin is closed. */
+  input?: string | Buffer;
   /** Gets stderr in place of `Ended`, for output that is too long to keep. */
   onStderr?(chunk: Buffer): void;
 };
@@ -122,14 +133,20 @@ async function noneLeft(root: string): Promise<void> {
 
 function startProgram(
   args: readonly string[],
-  { cwd, environment, onStderr }: RunOptions & { cwd: string; environment: Record<string, string> },
+  { cwd, environment, input, onStderr }: RunOptions & { cwd: string; environment: Record<string, string> },
 ): Run {
   const startedAt = performance.now();
   const child = spawn(process.execPath, [cliFile, ...args], {
     cwd,
     env: environment,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    // Which of the two makes no difference to the other streams.
+    stdio: [(input === undefined ? 'ignore' : 'pipe') as 'pipe', 'pipe', 'pipe'],
   });
+  if (input !== undefined) {
+    // A program that refuses its arguments ends without reading.
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
+  }
   const seen = { stdout: '', stderr: '' };
   const waiting = new Set<() => void>();
   const take = (stream: keyof typeof seen) => (text: string) => {

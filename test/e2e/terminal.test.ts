@@ -104,6 +104,26 @@ test('no to the plane of this machine, and Ctrl-C at the question, start nothing
   await terminal.shows(/^second 130$/m);
 });
 
+test('env add asks for the value and shows nothing of what is typed', async () => {
+  const cwd = project(sphere, 'asked-for', built(`site({ 'index.html': 'x' });`));
+  expect((await sphere.run(['deploy', '--local'], { cwd })).code).toBe(0);
+  const terminal = openTerminal(cwd);
+  terminal.enter(`${sphereCommand} env add API_KEY; echo exit $?`);
+  await terminal.shows(/^\? Value of API_KEY/m);
+  terminal.type('typed-secret-4242');
+  terminal.press('Enter');
+  await terminal.shows(/^exit 0$/m);
+  expect(terminal.screen()).toContain('Stored API_KEY of asked-for for live, as a secret.');
+  expect(terminal.screen()).not.toContain('typed');
+  // A question that is answered with no stores nothing.
+  terminal.enter(`clear; ${sphereCommand} env add VITE_KEY; echo second $?`);
+  await terminal.shows(/^\? Store VITE_KEY as plain, for everybody to read\?/m);
+  terminal.press('Enter');
+  await terminal.shows(/^second 2$/m);
+  const { values } = await sphere.json<{ values: { name: string }[] }>(['env', 'ls'], { cwd });
+  expect(values.map(({ name }) => name)).toEqual(['API_KEY']);
+});
+
 test('rollback asks before it does anything, and says what will change', async () => {
   const cwd = project(sphere, 'to-and-fro', { 'index.html': 'one', 'gone.html': 'x' });
   await sphere.json(['deploy', '--local'], { cwd });

@@ -129,3 +129,17 @@ test('source maps and a missing index.html are warned of', async () => {
     '2 source maps are published, and show the source to everybody: app.js.map and others',
   ]);
 });
+
+test("another user's file, which a hard link brings in, is refused where the owner is known", async () => {
+  const directory = tree({ 'index.html': 'x' });
+  const own = process.getuid?.() ?? 0;
+  expect(
+    Object.keys((await collectOutput(directory, { files: 9, bytes: 99, fileBytes: 99, owner: own })).files),
+  ).toEqual(['index.html']);
+  await expect(
+    collectOutput(directory, { files: 9, bytes: 99, fileBytes: 99, owner: own + 1 }),
+  ).rejects.toMatchObject({
+    code: 'OUTPUT_INVALID',
+    message: 'index.html belongs to another user than the build.',
+  });
+});

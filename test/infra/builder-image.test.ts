@@ -228,6 +228,44 @@ describe('the commands of a source', () => {
     expect(plane.manifest).toBe(null);
   });
 
+  test('find no credential of a task, and publish no device, pipe or file of another user', async () => {
+    const plane = await build(
+      script(
+        'sh probe.sh > report.txt 2>&1; mkdir out; cp report.txt out/index.html; sh leave.sh 2>/dev/null; true',
+        {
+          'probe.sh': `
+          env | grep -E '^(AWS_|ECS_)' && echo 'READ the environment of the task'
+          for place in /opt/sphere /var/cache/sphere / /usr/bin /tmp/../etc; do touch $place/x 2>/dev/null && echo "WROTE $place"; done
+          cat /etc/shadow >/dev/null 2>&1 && echo 'READ shadow'
+          mount -t tmpfs none /mnt 2>/dev/null && echo 'MOUNTED'
+        `,
+          'leave.sh': `
+          mkfifo out/pipe
+          mknod out/device c 1 5
+          ln /etc/shadow out/shadow.txt
+          ln /opt/sphere/builder/main.cjs out/main.cjs
+          node -e 'require("net").createServer().listen("out/socket", () => process.exit())'
+        `,
+        },
+      ),
+    );
+    // Where the kernel lets users link to files that are not theirs, the output is refused as a whole.
+    const linked = plane.result?.outcome === 'failed';
+    if (linked)
+      expect(plane.result).toMatchObject({ error: { message: expect.stringContaining('another user') } });
+    else expect(Object.keys(plane.manifest?.files ?? {})).toEqual(['index.html']);
+    expect(published(plane, 'index.html') ?? '').not.toMatch(/READ|WROTE|MOUNTED/);
+  });
+
+  test('are stopped at their time limit, whatever they ignore', async () => {
+    const options = await upload(
+      script('trap "" TERM; setsid sh -c "trap \'\' TERM; sleep 300" & sleep 300'),
+    );
+    const plane = await openPlane({ ...options, spec: { ...options.spec, timeLimitMs: 1_500 } });
+    expect(await start(plane).exited).toEqual({ exitCode: 0, output: '' });
+    expect(plane.result).toMatchObject({ outcome: 'failed', reason: 'timeout' });
+  });
+
   test('T24: end with the container, and the plane has had their last lines', async () => {
     const plane = await openPlane(
       await upload(script('setsid sh -c "sleep 300" & trap "" TERM; echo begun; sleep 300')),

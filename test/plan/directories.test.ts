@@ -206,6 +206,71 @@ describe('plain HTML', () => {
   });
 });
 
+describe('Nx', () => {
+  const nx = {
+    'nx.json': {},
+    'package.json': {
+      name: 'acme',
+      dependencies: { vite: '7.0.0', react: '19.0.0' },
+      devDependencies: { nx: '21.0.0' },
+    },
+    'package-lock.json': { packages: { '': {} } },
+    'apps/shop/project.json': {
+      name: 'shop',
+      projectType: 'application',
+      targets: { build: { executor: '@nx/vite:build', options: { outputPath: 'dist/apps/shop' } } },
+    },
+    'apps/shop/index.html': '',
+    'apps/shop-e2e/project.json': { name: 'shop-e2e', projectType: 'application', targets: { e2e: {} } },
+    'libs/ui/project.json': { name: 'ui', projectType: 'library', targets: { build: {} } },
+  };
+
+  test('the only application is built by Nx at the top, with the output that its target names', async () => {
+    const found = await plan(nx);
+    expect(found.rootDirectory).toBe('apps/shop');
+    expect(found.install?.directory).toBe('.');
+    expect(found.build).toEqual({ command: 'npx nx run shop:build', directory: '.', kind: 'derived' });
+    expect(found.output.candidates.slice(0, 2).map(({ directory }) => directory)).toEqual([
+      'dist/apps/shop/browser',
+      'dist/apps/shop',
+    ]);
+  });
+
+  test.each([
+    [{ outputs: ['{workspaceRoot}/out/{projectName}'] }, 'out/shop'],
+    [{ outputs: ['{projectRoot}/build'] }, 'apps/shop/build'],
+    [{ options: { outputPath: { base: 'dist/x' } }, outputs: ['{options.outputPath}'] }, 'dist/x'],
+    [{ outputs: ['{workspaceRoot}/../outside'] }, 'dist/apps/shop'],
+  ])('the output of %j is %s', async (build, output) => {
+    const project = {
+      name: 'shop',
+      projectType: 'application',
+      targets: { build: { executor: 'x', ...build } },
+    };
+    const found = await plan({ ...nx, 'apps/shop/project.json': project });
+    expect(found.output.candidates[1]?.directory).toBe(output);
+  });
+
+  test('of several applications none is guessed', async () => {
+    const docs = { name: 'docs', projectType: 'application', targets: { build: { executor: 'x' } } };
+    await expect(plan({ ...nx, 'apps/docs/project.json': docs })).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      details: ['apps/docs (Nx)', 'apps/shop (Nx)'],
+    });
+  });
+
+  test('a package is built by Nx as well, so that what it uses is built before it', async () => {
+    const found = await plan({
+      'nx.json': {},
+      'package.json': { workspaces: ['apps/*'], devDependencies: { nx: '21.0.0' } },
+      'package-lock.json': { packages: { '': {} } },
+      'apps/web/package.json': app('web'),
+    });
+    expect(found.build).toEqual({ command: 'npx nx run web:build', directory: '.', kind: 'derived' });
+    expect(found.output.candidates[0]?.directory).toBe('apps/web/dist');
+  });
+});
+
 describe('a package without a known framework', () => {
   test('its build script is run and the usual directories are looked at', async () => {
     const found = await plan({

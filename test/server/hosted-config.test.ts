@@ -32,6 +32,7 @@ test('the least that a hosted plane needs gives it everything', () => {
     publicUrl: 'https://sphere.example.com',
     listen: { host: '127.0.0.1', port: 3000 },
     key: Buffer.from(least.SPHERE_KEY ?? '', 'hex'),
+    previousKey: null,
     adminToken: null,
     region: 'eu-central-1',
     regions: ['eu-central-1'],

@@ -8,6 +8,7 @@ import type { BuildSpec } from '../../contract/builder-api.ts';
 import type { ErrorBody } from '../../contract/errors.ts';
 import type { LogLine } from '../../contract/logs.ts';
 import type { Manifest } from '../../contract/manifest.ts';
+import { builderContractVersion } from '../../contract/version.ts';
 import { readConfig } from '../../server/config.ts';
 import { readKey } from '../../server/data-directory.ts';
 import { openPlane } from '../../server/embedded-plane.ts';
@@ -185,7 +186,8 @@ export function playBuilder(url: string, deployment: string, attempt: number, bo
   const builder = {
     token,
     post,
-    register: () => post<BuildSpec>('/register', { contractVersion: 1, token }, bootstrapToken),
+    register: () =>
+      post<BuildSpec>('/register', { contractVersion: builderContractVersion, token }, bootstrapToken),
     phase: (phase: string) => post('/phase', { phase }),
     log: (...texts: string[]) =>
       post<{ last: number; full: boolean }>('/logs', {

@@ -86,7 +86,7 @@ test('killed between "live has moved" and "ready", while another process looks a
 });
 
 test('a process that stood still does not judge a builder by what it had read before', async () => {
-  const { id } = await startBuild('site');
+  await startBuild('site');
   const lease = () =>
     database.query.selectFrom('deployments').select(['lease_owner', 'runner']).executeTakeFirstOrThrow();
   await expect.poll(async () => (await lease()).runner).not.toBeNull();

@@ -13,7 +13,7 @@ import { createDiskSiteStore } from '../../server/adapters/disk-site-store.ts';
 import type { Database } from '../../server/database/database.ts';
 import { duties } from '../../server/duties.ts';
 import type { Issuer } from '../../server/id-tokens.ts';
-import { createKeys } from '../../server/keys.ts';
+import { createKeys, type Keys } from '../../server/keys.ts';
 import type { SiteStore } from '../../server/ports.ts';
 import type { RateLimitOptions } from '../../server/rate-limits.ts';
 import { openReplica } from '../../server/replica.ts';
@@ -27,6 +27,8 @@ export type ReplicasOptions = {
   maxBuilds?: number;
   maxBuildsPerAccount?: number;
   leaseMs?: number;
+  /** The keys of each replica. Default: the same for all. */
+  keys?: readonly Keys[];
   issuers?: Issuer[];
   limits?: RateLimitOptions;
   /** Default: a replica's own address. */
@@ -57,7 +59,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
   await ensureAdminToken(clock, 'admin-'.repeat(6));
   const printed: string[] = [];
   const address = () => 'http://127.0.0.1:9/';
-  const start = async () => {
+  const start = async (replica: number) => {
     const port = await freePort();
     return openReplica(
       {
@@ -65,7 +67,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
         logs,
         sites: { ...sites, regions: ['eu-central-1', 'us-east-1'] },
         builds: runner.builds,
-        keys,
+        keys: options.keys?.[replica] ?? keys,
         addresses: { site: address, direct: address, open: async () => null, close: async () => {} },
         settings: {
           maxBuilds: options.maxBuilds ?? 10,
@@ -90,7 +92,9 @@ export async function startReplicas(database: Database, options: ReplicasOptions
       (line) => printed.push(line),
     );
   };
-  const running = await Promise.all(Array.from({ length: options.replicas ?? 2 }, start));
+  const running = await Promise.all(
+    Array.from({ length: options.replicas ?? 2 }, (_, replica) => start(replica)),
+  );
   const urlOf = (replica: number) => (running[replica % running.length] as (typeof running)[0]).url;
 
   async function call<T>(

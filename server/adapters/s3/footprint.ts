@@ -12,7 +12,7 @@ const footprintSchema = z.object({
   /** Whose fingerprinted files it left beside its own, newest first. */
   left: z.array(z.string()),
   /** Whose publications have begun to write since. */
-  begun: z.array(z.string()),
+  begun: z.array(z.string()).default([]),
 });
 export type Footprint = z.infer<typeof footprintSchema>;
 

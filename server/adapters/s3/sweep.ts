@@ -18,7 +18,7 @@ const noteSchema = z.object({
   /** When it was written, in milliseconds. */
   at: z.number(),
   /** The blobs were last written before this, in milliseconds: one that is younger was sent again and stays. */
-  before: z.number(),
+  before: z.number().default(0),
   blobs: z.array(z.string()),
 });
 type SweepNote = z.infer<typeof noteSchema>;

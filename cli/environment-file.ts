@@ -1,0 +1,76 @@
+/** Files in the format of `.env`: reading, and merging values into one without touching what else it holds. Pure. */
+import { parse } from 'dotenv';
+
+/** The values of a file; of a name that stands there twice, the last. */
+export function parseEnvironmentFile(text: string): Map<string, string> {
+  return new Map(Object.entries(parse(text.replace(/^\uFEFF/, ''))));
+}
+
+/**
+ * How `value` is written so that every reader of the format finds the same again; null when the format has no way to: a
+ * quote cannot stand in quotes of its own kind, nor a backslash before the last one, and only `\n` is an escape, in
+ * double quotes.
+ */
+export function writtenValue(value: string): string | null {
+  if (/^[A-Za-z0-9_./:@%+,~^=-]*$/.test(value)) return value;
+  if (value.includes('\r')) return null;
+  const closes = !value.endsWith('\\');
+  if (!value.includes("'") && closes) return `'${value}'`;
+  if (!/["\\]/.test(value)) return `"${value.replaceAll('\n', '\\n')}"`;
+  return !value.includes('`') && closes ? `\`${value}\`` : null;
+}
+
+export type Merged = {
+  text: string;
+  /** Names whose value in the file was another, and names that were not there. */
+  changed: string[];
+  added: string[];
+  /** Names whose value the format cannot hold. */
+  unwritable: string[];
+};
+
+/** The assignments of the format, as its readers find them: name and value. */
+const assignment =
+  /^[ \t]*(?:export[ \t]+)?([\w.-]+)(?:[ \t]*=[ \t]*|:[ \t]+)('(?:\\'|[^'])*'|"(?:\\"|[^"])*"|`(?:\\`|[^`])*`|[^#\r\n]*)/dgm;
+
+/**
+ * `text` with `values`: what is there is changed in place, the rest is added at the end. Of `secrets`, which have no
+ * value here, a comment says that they are some.
+ */
+export function mergeIntoFile(
+  text: string,
+  values: ReadonlyMap<string, string>,
+  secrets: readonly string[],
+): Merged {
+  const merged: Merged = { text, changed: [], added: [], unwritable: [] };
+  const before = parseEnvironmentFile(text);
+  const appended: string[] = [];
+  for (const [name, value] of values) {
+    if (before.get(name) === value) continue;
+    const written = writtenValue(value);
+    if (written === null) merged.unwritable.push(name);
+    else if (before.has(name)) {
+      merged.text = replaced(merged.text, name, written);
+      merged.changed.push(name);
+    } else {
+      appended.push(`${name}=${written}`);
+      merged.added.push(name);
+    }
+  }
+  for (const name of secrets) {
+    const line = `# ${name} is a secret`;
+    if (!before.has(name) && !text.split(/\r?\n/).includes(line)) appended.push(line);
+  }
+  if (appended.length === 0) return merged;
+  const between = merged.text === '' || merged.text.endsWith('\n') ? '' : '\n';
+  return { ...merged, text: `${merged.text}${between}${appended.join('\n')}\n` };
+}
+
+/** The last assignment counts. */
+function replaced(text: string, name: string, written: string): string {
+  const last = [...text.matchAll(assignment)].findLast((match) => match[1] === name);
+  const [start, end] = last?.indices?.[2] ?? [text.length, text.length];
+  // A comment that follows stays, and stays apart.
+  const value = text.slice(start, end);
+  return `${text.slice(0, start)}${written}${value.slice(value.trimEnd().length)}${text.slice(end)}`;
+}
