@@ -60,7 +60,7 @@ export function attachSockets(
       if (holder === null) return next(new Error('NOT_SIGNED_IN'));
       await callers.admit(socketEvents.connect, holder, {});
       socket.data.holder = holder;
-      // From here on, so that no removal falls between the look at the token and this.
+      // A removal that falls between the look at the token and this is seen by the next look at all that is open.
       const release = uses.hold(holder.token, () => socket.conn.close());
       socket.conn.once('close', release);
       next();

@@ -69,7 +69,7 @@ export async function startHostedPlane(settings: Record<string, string> = {}) {
   const reaching = { SPHERE_URL: nginx.url, NODE_EXTRA_CA_CERTS: nginx.certificateFile };
   const asAdmin = { ...reaching, SPHERE_TOKEN: adminToken };
   const newToken = async (account: string) => {
-    const args = ['token', 'create', '--account', account, '--yes'];
+    const args = ['token', 'create', '--account', account, '--scope', 'admin', '--yes'];
     const { code, stdout, stderr } = await sphere.run(args, { environment: asAdmin });
     if (code !== 0) throw new Error(`no token: ${stderr}`);
     return stdout.trim();
