@@ -1,46 +1,44 @@
 /** Cancelling: Ctrl-C here, `sphere cancel` elsewhere, and no process of the build that survives it. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Deployment } from '../../contract/api.ts';
 import { built, project } from './projects.ts';
-import { isAlive, openSphere, until } from './sphere.ts';
+import { openSphere, processesWith, until } from './sphere.ts';
 
 const sphere = openSphere();
 afterAll(() => sphere.close());
 
 /** A build that never ends: with a child that ignores SIGTERM, and one that has left the process group. */
 function endless(name: string) {
-  const notes = join(sphere.root, `${name}.pids`);
+  const mark = randomUUID();
   const cwd = project(
     sphere,
     name,
     built(`
       const stay = 'process.on("SIGTERM", () => {}); setInterval(() => {}, 1000); console.log("up");';
       const up = (child) => new Promise((resolve) => child.stdout.once('data', resolve));
-      const stubborn = spawn(process.execPath, ['-e', stay], { stdio: ['ignore', 'pipe', 'inherit'] });
-      const apart = spawn(process.execPath, ['-e', stay], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+      const stubborn = spawn(process.execPath, ['-e', stay, '${mark}'], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const apart = spawn(process.execPath, ['-e', stay, '${mark}'], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
       await Promise.all([up(stubborn), up(apart)]);
-      fs.writeFileSync(${JSON.stringify(notes)}, [process.pid, stubborn.pid, apart.pid].join(' '));
       console.log('and now it stays');
       setInterval(() => {}, 1000);
     `),
   );
-  return { cwd, notes, pids: () => readFileSync(notes, 'utf8').split(' ').map(Number) };
+  return { cwd, mark };
 }
 
-const over = (pids: number[]) =>
-  until(`processes ${pids} are gone`, () => pids.every((pid) => !isAlive(pid)));
+const over = (mark: string) =>
+  until('the processes of the build are gone', () => processesWith(mark).length === 0);
 
 describe('Ctrl-C', () => {
   test.each(['SIGINT', 'SIGTERM'] as const)(
     'as %s cancels, waits for the confirmation, and leaves no process of the build',
     async (signal) => {
       const name = `interrupted-by-${signal.toLowerCase()}`;
-      const { cwd, pids } = endless(name);
+      const { cwd, mark } = endless(name);
       const run = sphere.start(['deploy', '--local'], { cwd });
       await run.sees(/^and now it stays$/m);
-      expect(pids().map(isAlive)).toEqual([true, true, true]);
+      expect(processesWith(mark)).toHaveLength(2);
       run.child.kill(signal);
       const { code, stdout, stderr } = await run.ended;
       expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
@@ -48,12 +46,12 @@ describe('Ctrl-C', () => {
       const deployment = await sphere.newest(name);
       expect(deployment).toMatchObject({ status: 'cancelled', reason: 'user' });
       expect(stderr).toContain(`${deployment.id} is cancelled`);
-      await over(pids());
+      await over(mark);
     },
   );
 
   test('is one object with --json', async () => {
-    const { cwd, pids } = endless('interrupted-json');
+    const { cwd, mark } = endless('interrupted-json');
     const run = sphere.start(['deploy', '--local', '--json'], { cwd });
     await run.sees(/^and now it stays$/m);
     run.child.kill('SIGINT');
@@ -61,11 +59,11 @@ describe('Ctrl-C', () => {
     expect(code).toBe(130);
     const answer = JSON.parse(stdout) as { error: { code: string }; deployment: Deployment };
     expect(answer).toMatchObject({ error: { code: 'INTERRUPTED' }, deployment: { status: 'cancelled' } });
-    await over(pids());
+    await over(mark);
   });
 
   test('twice leaves at once, and the plane goes on with the cancelling', async () => {
-    const { cwd, pids } = endless('interrupted-twice');
+    const { cwd, mark } = endless('interrupted-twice');
     const run = sphere.start(['deploy', '--local'], { cwd });
     await run.sees(/^and now it stays$/m);
     const { pid } = sphere.plane();
@@ -78,14 +76,14 @@ describe('Ctrl-C', () => {
     expect(await run.ended).toMatchObject({ code: 130, stdout: '' });
     expect(performance.now() - startedAt).toBeLessThan(2_000);
     process.kill(pid, 'SIGCONT');
-    await over(pids());
+    await over(mark);
     expect((await sphere.newest('interrupted-twice')).status).toBe('cancelled');
   });
 });
 
 describe('sphere cancel', () => {
   test('from another terminal ends the deployment and the first one with exit 7', async () => {
-    const { cwd, pids } = endless('cancelled');
+    const { cwd, mark } = endless('cancelled');
     const run = sphere.start(['deploy', '--local'], { cwd });
     await run.sees(/^and now it stays$/m);
     const { id } = await sphere.newest('cancelled');
@@ -94,20 +92,20 @@ describe('sphere cancel', () => {
     const { code, stdout, stderr } = await run.ended;
     expect({ code, stdout }).toEqual({ code: 7, stdout: '' });
     expect(stderr).toContain('cancelled');
-    await over(pids());
+    await over(mark);
     // Once more is no error, and without an id there is nothing left to cancel.
     expect((await sphere.run(['cancel', id])).code).toBe(0);
     expect((await sphere.run(['cancel'], { cwd })).code).toBe(1);
   });
 
   test('without an id takes the one that has not ended, and what waited behind it is built', async () => {
-    const { cwd, notes, pids } = endless('unblocked');
+    const { cwd, mark } = endless('unblocked');
     const { stdout } = await sphere.run(['deploy', '--local', '--detach'], { cwd });
     const first = stdout.trim();
     await until('the first builds', async () => (await sphere.inspect(first)).status === 'building');
     expect((await sphere.run(['cancel'], { cwd })).stdout.trim()).toBe(first);
     project(sphere, 'unblocked', built(`site({ 'index.html': 'free' });`));
     expect((await sphere.run(['deploy', '--local'], { cwd })).code).toBe(0);
-    if (existsSync(notes)) await over(pids());
+    await over(mark);
   });
 });

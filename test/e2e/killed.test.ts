@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import { built, counting, printedLines, printing, project } from './projects.ts';
-import { get, isAlive, openSphere, processesOf, until } from './sphere.ts';
+import { get, openSphere, processesOf, processesWith, until } from './sphere.ts';
 
 const sphere = openSphere();
 afterAll(() => sphere.close());
@@ -82,15 +82,17 @@ describe('kill -9 of the builder', () => {
       sphere,
       'lost-builder',
       built(`
-        console.log('process ' + process.pid);
+        const mark = crypto.randomUUID();
+        spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', mark], { stdio: 'ignore' });
+        console.log('process ' + mark);
         setInterval(() => {}, 1000);
       `),
     );
     const run = sphere.start(['deploy', '--local'], { cwd });
-    const first = Number((await run.sees(/^process (\d+)$/m))[1]);
+    const first = (await run.sees(/^process (\S+)$/m))[1] as string;
     killBuilder();
-    await until('its commands are gone, too', () => !isAlive(first));
-    const second = Number((await run.sees(/^process \d+$[\s\S]*^process (\d+)$/m))[1]);
+    await until('its commands are gone, too', () => processesWith(first).length === 0);
+    const second = (await run.sees(/^process \S+$[\s\S]*^process (\S+)$/m))[1] as string;
     expect(second).not.toBe(first);
     killBuilder();
     const { code, stdout, stderr } = await run.ended;
@@ -98,7 +100,7 @@ describe('kill -9 of the builder', () => {
     expect(stderr).toContain('SIGKILL');
     const { attempt, status, reason } = await sphere.newest('lost-builder');
     expect({ attempt, status, reason }).toEqual({ attempt: 2, status: 'error', reason: 'infrastructure' });
-    await until('its commands are gone, too', () => !isAlive(second));
+    await until('its commands are gone, too', () => processesWith(second).length === 0);
   });
 });
 

@@ -220,6 +220,23 @@ export function processesOf(directory: string): Process[] {
     });
 }
 
+/**
+ * The processes that were started with `mark` among their arguments. Commands of a build may be isolated: then they have
+ * other numbers here than they know themselves.
+ */
+export function processesWith(mark: string): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark) && isAlive(pid);
+      } catch {
+        return false; // It has ended meanwhile.
+      }
+    });
+}
+
 export type Page = { status: number; headers: Record<string, string | string[] | undefined>; body: string };
 
 /** Asks for `url` without redirects. `*.localhost` is this machine, which Node alone does not know. */
