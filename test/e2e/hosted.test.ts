@@ -142,13 +142,16 @@ test('a preview has a bucket of its own, is promoted without a task, and ends; l
   await database.connect();
   await database.query("update targets set expires_at = now() - interval '1 second' where name = 'next'");
   await database.query("delete from duties where name = 'ended previews'");
-  await database.end();
   expect((await plane.json<{ previews: unknown[] }>(['previews'], { cwd })).previews).toEqual([]);
   // By whichever replica comes first.
-  await until('the preview serves nothing', async () => {
-    const { status } = await visit(plane.s3, 'previewed--next', '/');
-    return status === 403 || status === 404;
+  await until('the preview is taken away', async () => {
+    const { rows } = await database.query(
+      "select from targets where name = 'next' and emptied_at >= removed_at",
+    );
+    return rows.length === 1;
   });
+  await database.end();
+  expect([403, 404]).toContain((await visit(plane.s3, 'previewed--next', '/')).status);
   expect((await get(live)).body).toBe(`two ${preview}`);
   // Its bucket is kept, empty: anybody could take the name (T5).
   const again = await plane.run(['deploy', '--preview', 'next'], { cwd });
