@@ -45,6 +45,7 @@ export async function redeploy(
     source,
     build: row.build,
     ...(row.environment === null ? {} : { environment: row.environment }),
+    ...(row.isolation === null ? {} : { isolation: row.isolation }),
     force: true,
     noCache,
     ...(gitToken === undefined ? {} : { gitToken }),

@@ -114,7 +114,8 @@ async function prepare(context: BuildContext, source: string) {
   const { config, running, spec } = context;
   const { machine, workDirectory: work, cacheDirectory: cache } = config;
   const home = homeIn(work);
-  for (const directory of [home, join(home, '.cache'), join(work, 'tmp')]) {
+  // Tools are fetched later, into what must be there to be seen.
+  for (const directory of [home, join(home, '.cache'), join(work, 'tmp'), join(cache, 'tools')]) {
     mkdirSync(directory, { recursive: true });
   }
   const settings = packageSettings(machine);

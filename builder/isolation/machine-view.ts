@@ -60,7 +60,7 @@ export function mountsFor(machine: Machine, node: string, places: Places): Mount
     ...[...programDirectories(machine, node), ...certificates(machine), ...places.named]
       .filter((path) => maySee(path, machine, places))
       .map(read),
-    ...[join(places.cache, 'tools'), ...places.objects].filter(existsSync).map(read),
+    ...[join(places.cache, 'tools'), ...places.objects.filter(existsSync)].map(read),
     write(places.work),
     { kind: 'write', from: places.homeCache, at: join(places.home, '.cache') },
   ];

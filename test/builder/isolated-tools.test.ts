@@ -1,4 +1,4 @@
-/** What builds do with git goes on working where they are isolated. */
+/** What builds do with git and with tools that are fetched goes on working where they are isolated. */
 import { stripVTControlCharacters } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { emptyDirectory } from '../files/tree.ts';
@@ -44,4 +44,28 @@ test('the history of the source, and a dependency from a Git server', async () =
     expect(stripVTControlCharacters(page ?? '')).toBe('A change\n42\n');
     expect(plane.texts.join('\n')).not.toContain('npm warn');
   }
+}, 120_000);
+
+test('a package manager that is fetched for the first build of a machine, after the ignore command', async () => {
+  const program = await bundleBuilder();
+  onTestFinished(program.remove);
+  const source = repository({
+    'sphere.json': JSON.stringify({ ignoreCommand: 'exit 1' }),
+    'package.json': JSON.stringify({
+      name: 'site',
+      packageManager: 'yarn@1.22.22',
+      scripts: { build: 'mkdir dist && yarn --version > dist/index.html' },
+    }),
+  });
+  const plane = await startPlane({
+    spec: {
+      source: { kind: 'git', repository: source.directory, commit: source.commit },
+      isolation: 'always',
+    },
+  });
+  onTestFinished(() => plane.close());
+  await startBuilder(program.file, plane, { work: emptyDirectory(), cache: emptyDirectory() }).ended;
+  expect(plane.result, plane.texts.join('\n')).toMatchObject({ outcome: 'built' });
+  const page = plane.blobs.get(plane.manifest?.files['index.html']?.blob ?? '')?.toString();
+  expect(page).toBe('1.22.22\n');
 }, 120_000);
