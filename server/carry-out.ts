@@ -31,7 +31,9 @@ export async function carryOut(plane: Plane, publication: PublicationRow): Promi
     lease.release();
     await settle(plane, publication, manifest);
   } catch (error) {
-    if (lease.signal.aborted) return await leave(plane, publication, lease.signal.reason);
+    if (lease.signal.aborted || Date.now() >= lease.until()) {
+      return await leave(plane, publication, lease.signal.reason ?? error);
+    }
     plane.report(`the publication ${publication.id} failed`, error);
     await failPublication(plane, publication, error as Error, lease);
   } finally {

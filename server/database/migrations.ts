@@ -309,6 +309,7 @@ const tokens: Migration = {
       .addColumn('id', 'text', (c) => c.primaryKey())
       .addColumn('expires_at', 'timestamptz', (c) => c.notNull())
       .execute();
+    await db.schema.createIndex('used_id_tokens_end').on('used_id_tokens').column('expires_at').execute();
     await db.schema
       .createTable('audit')
       .addColumn('id', 'bigint', (c) => c.primaryKey().generatedAlwaysAsIdentity())

@@ -195,13 +195,13 @@ Check the address and that this machine may read it. A private repository over h
 `,
   },
   'no network': {
-    args: ['deploy', '--repo', 'https://nowhere.invalid/you/site.git'],
+    args: ['deploy', '--yes', '--repo', 'https://nowhere.invalid/you/site.git'],
     code: 1,
     prints:
       /git could not read https:\/\/nowhere\.invalid\/you\/site\.git\.\n {2}fatal: [\s\S]*Could not resolve host: nowhere\.invalid\nCheck the address and that this machine may read it\./i,
   },
   'no git': {
-    args: ['deploy', '--repo', 'https://example.com/you/site.git'],
+    args: ['deploy', '--yes', '--repo', 'https://example.com/you/site.git'],
     environment: { PATH: 'ROOT/no-programs' },
     code: 1,
     prints: `

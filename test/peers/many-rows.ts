@@ -73,6 +73,12 @@ export async function insertManyRows(url: string, rows: ManyRows): Promise<void>
       insert into idempotency_keys (account_id, key, body_hash, deployment_id, created_at)
         select account_id, md5(id), fingerprint, id, now() - interval '25 hours' * random()
         from deployments order by created_at desc limit ${Math.ceil(deployments / 10)};`);
+    await client.query(`
+      insert into environment_values (project_id, scope, name, sealed, key_id, sensitive, bytes, updated_at, updated_by)
+        select 'prj_' || n, 'live', 'NAME_' || value, md5(n::text), 'key', true, 20, now(), 'acc_1'
+        from generate_series(1, ${projects}) n, generate_series(1, 5) value;
+      insert into used_id_tokens (id, expires_at)
+        select md5(n::text), now() + n * interval '1 second' from generate_series(1, ${deployments / 10}) n`);
     await client.query('vacuum analyze');
   } finally {
     await client.end();
