@@ -1,5 +1,5 @@
 /** Taking targets out of use: of a project that is removed, and previews that are removed or have ended. */
-import type { Transaction } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import type { RemoveTargetAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
@@ -8,7 +8,7 @@ import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './dep
 import type { Plane } from './plane.ts';
 import { findProject, type ProjectRow, siteOn } from './projects.ts';
 import { retainedHistory } from './publication-history.ts';
-import { databaseNow, lockTarget } from './publications.ts';
+import { lockTarget } from './publications.ts';
 import { noSuchPreview, type TargetRow } from './targets.ts';
 
 /** Who removes a preview takes no longer than this; then another process may finish it. Milliseconds. */
@@ -69,7 +69,7 @@ export async function retireTargets(
     .execute();
   await trx
     .updateTable('targets')
-    .set({ removed_at: databaseNow, expires_at: null })
+    .set({ removed_at: time, expires_at: null })
     .where('project_id', '=', project.id)
     .where('name', 'in', names)
     .where('name', '<>', LIVE)
@@ -91,7 +91,8 @@ export async function emptyTarget(
   // Only now: what is published next may count on nothing that lay there before.
   let emptied = plane.database.query
     .updateTable('targets')
-    .set({ emptied_at: databaseNow })
+    // By the database's clock, like the starts of publications; `removed_at` is this process's, and names the removal.
+    .set({ emptied_at: sql<Date>`greatest(clock_timestamp(), removed_at)` })
     .where('project_id', '=', project.id)
     .where('name', '=', name);
   // Somebody who has retired it again since may still be emptying it, and says when that is done.
