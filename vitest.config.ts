@@ -6,6 +6,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Real processes: signals and working directories belong to a process, not to a thread.
     pool: 'forks',
+    // Most of a run is waiting for other programs: more files at a time than cores.
+    maxWorkers: 3,
     // Real git, databases and builds on two shared cores. A test that hangs still ends.
     testTimeout: 30_000,
     hookTimeout: 60_000,
