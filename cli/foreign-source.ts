@@ -8,6 +8,7 @@ import path from 'node:path';
 import { SphereError } from '../contract/errors.ts';
 import type { IsolationMode } from '../contract/words.ts';
 import { bubblewrapProbe, findBubblewrap, tryBubblewrap } from '../files/bubblewrap.ts';
+import { checkRepository } from '../files/repository-url.ts';
 import type { Context } from './command.ts';
 
 export type ForeignSource = {
@@ -32,6 +33,8 @@ export async function agreeToSource(context: Context, source: ForeignSource): Pr
   const { repository, home } = source;
   const owner = ownerOf(repository);
   if (owner === null) return;
+  // What cannot be cloned is not asked about.
+  checkRepository(repository, { allowLocal: true });
   const remotes = await remotesOf(source.directory, environment.forChildren);
   if (remotes.some((remote) => isSame(remote, repository))) return;
   if (readAgreed(home).includes(owner)) return;

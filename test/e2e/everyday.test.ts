@@ -96,7 +96,9 @@ describe('inspect --wait', () => {
       site({ 'index.html': 'slow' });
     `);
     const directory = project(sphere, 'slow', slow);
-    const run = await sphere.run(['deploy', '--detach'], { cwd: directory });
+    // Isolated, it would not see the file.
+    const environment = { SPHERE_ISOLATION: 'never' };
+    const run = await sphere.run(['deploy', '--detach'], { cwd: directory, environment });
     const id = run.stdout.trim();
     const over = await sphere.run(['inspect', id, '--wait', '--timeout', '1s', '--json']);
     expect(over.code).toBe(6);

@@ -21,7 +21,7 @@ test('a project is removed when that is confirmed, and can be deployed again', a
   const removed = await sphere.run(['rm', 'short-lived', '--yes']);
   expect(removed).toMatchObject({ code: 0, stdout: 'short-lived\n' });
   expect((await get(address)).status).toBe(404);
-  expect(await sphere.json(['ls', '--json'])).toEqual({ projects: [] });
+  expect(await sphere.json(['ls', '--json'])).toEqual({ projects: [], next: null });
   expect((await sphere.run(['rm', 'short-lived', '--yes'])).stderr).not.toContain('bug');
 
   await deploy();

@@ -28,6 +28,8 @@ async function open(command: string) {
   const spec = {
     source: { kind: 'upload' as const, digest },
     sourceUrl: `/v1/builds/${deployment}/1/source`,
+    // Processes are looked for by the numbers that they have outside.
+    isolation: 'never' as const,
   };
   const plane = await startPlane({ spec, sourceFile });
   onTestFinished(() => plane.close());

@@ -83,7 +83,7 @@ test('one on another branch is refused, and told what was seen', async () => {
   const { exitCode, stdout, stderr } = await sphere(['deploy', '--slug', 'shop', '--detach'], onGithub());
   claims = githubClaims;
   expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: '' });
-  expect(stderr).toMatch(/no account trusts this job[\s\S]*refs\/heads\/feature/);
+  expect(stderr).toMatch(/No account trusts this job[\s\S]*refs\/heads\/feature/);
 });
 
 test('a job of GitLab deploys with the ID token that it is given, once', async () => {
