@@ -78,9 +78,10 @@ ${cases.join('\n')}
 complete -o filenames -F _sphere sphere`;
 }
 
-/** Within single quotes of zsh and fish, and within the brackets of zsh's descriptions. */
+/** Within single quotes of zsh and fish. */
 const quoted = (text: string) => text.replaceAll("'", `'\\''`);
-const bracketed = (text: string) => quoted(text).replace(/[[\]:\\]/g, '\\$&');
+/** Within the brackets of zsh's descriptions. Quoted last: the backslash of a quote is the shell's, not the bracket's. */
+const bracketed = (text: string) => quoted(text.replace(/[[\]:\\]/g, '\\$&'));
 
 function zshScript(tree: CommandTree): string {
   const specs = (flags: readonly Flag[]) =>

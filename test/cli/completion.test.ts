@@ -102,6 +102,7 @@ describe('zsh completes, when Tab is pressed in a terminal', () => {
     ['sphere token cr', /^% sphere token create/],
     ['sphere completion fi', /^% sphere completion fish/],
     ['sphere l', /login +-- sign in to a hosted control plane/],
+    ['sphere trust --re', /--repository-id +.*the host's number/],
     ['sphere logs --s', /--since +.*only lines from then on/],
   ])('%s', async (line, seen) => {
     const screen = await pressTab(line);
