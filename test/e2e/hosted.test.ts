@@ -42,9 +42,14 @@ describe('a deploy', () => {
 
   test('of a second version changes the site; a rollback brings the first back without building', async () => {
     const release = (text: string) => project(plane, 'releases', built(`site({ 'index.html': '${text}' });`));
-    const url = (await plane.run(['deploy'], { cwd: release('one') })).stdout.trim();
+    const deploy = async (text: string) => {
+      const { code, stdout, stderr } = await plane.run(['deploy'], { cwd: release(text) });
+      expect(code, stderr).toBe(0);
+      return stdout.trim();
+    };
+    const url = await deploy('one');
+    await deploy('two');
     const cwd = release('two');
-    expect((await plane.run(['deploy'], { cwd })).code).toBe(0);
     expect((await get(url)).body).toBe('two');
     const tasks = plane.ecs.tasks().length;
     const { code, stderr } = await plane.run(['rollback'], { cwd });

@@ -282,6 +282,16 @@ describe('faults', () => {
     expect(await s3.contents(site.slug)).toEqual(expected);
   });
 
+  test('a refusal without a word from S3 is told by its status and code', async () => {
+    const site = newSite();
+    await bring(site, 'd1', { 'index.html': 'x' });
+    s3.proxy.fault = ({ operation }) =>
+      operation === 'PutBucketWebsite'
+        ? { status: 403, body: '<Error><Code>AccessDenied</Code></Error>' }
+        : null;
+    await expect(publish(site, 'd1')).rejects.toThrow('S3 answered 403 AccessDenied');
+  });
+
   test('a copy that is answered with 200 and an error is made again', async () => {
     const site = newSite();
     await bring(site, 'd1', { 'a.txt': 'a' });
@@ -424,16 +434,30 @@ describe('the time within which a publication may write', () => {
     expect(there).toBeLessThanOrEqual(100);
   });
 
-  test('goes on while it is extended', async () => {
-    const site = newSite();
-    await bring(site, 'd1', manyFiles(100));
-    let late = 0;
-    s3.proxy.before = async ({ operation }) => {
-      if (operation === 'CopyObject' && late++ === 0) await wait(3_200);
+  test.each(['PutObject', 'CopyObject', 'PutBucketWebsite', 'DeleteObjects'])(
+    'goes on while it is extended, and so does a write whose signature ran out: %s',
+    async (held) => {
+      const site = await liveSite();
+      let late = 0;
+      s3.proxy.before = async ({ operation }) => {
+        if (operation === held && late++ === 0) await wait(3_200);
+      };
+      await publish(site, 'd2', { ...live, until: () => Date.now() + 3_000 });
+      expect(late).toBeGreaterThanOrEqual(2);
+      expect(await s3.contents(site.slug)).toEqual({ 'a.txt': 'two', c: '-> /d/' });
+    },
+  );
+
+  test('is extended shortly before its end: what had less than a second left is written then', async () => {
+    const site = await liveSite();
+    const extendedAt = Date.now() + 1_500;
+    const until = () => (Date.now() < extendedAt ? extendedAt + 100 : Date.now() + 3_000);
+    s3.proxy.before = async ({ operation, method }) => {
+      if (operation === 'PutObject' && method === 'PUT')
+        await wait(Math.max(0, extendedAt - 500 - Date.now()));
     };
-    await publish(site, 'd1', { until: () => Date.now() + 3_000 });
-    expect(late).toBe(111);
-    expect(Object.keys(await s3.contents(site.slug))).toHaveLength(110);
+    await publish(site, 'd2', { ...live, until });
+    expect(await s3.contents(site.slug)).toEqual({ 'a.txt': 'two', c: '-> /d/' });
   });
 });
 

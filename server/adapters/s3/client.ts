@@ -3,7 +3,7 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { SphereError } from '../../../contract/errors.ts';
 import type { S3Options } from './options.ts';
 import { regionFacts } from './region-table.ts';
-import { nameOf, retrying } from './retry.ts';
+import { nameOf, retrying, statusOf } from './retry.ts';
 
 /** Requests of one publication that are in flight at once. */
 export const concurrency = 64;
@@ -42,7 +42,7 @@ export function createS3(options: S3Options): S3 {
       try {
         return await retrying(() => send(client(region), sendOptions), { backoffMs, signal });
       } catch (error) {
-        throw signInProblem(error) ?? error;
+        throw signInProblem(error) ?? named(error);
       }
     },
   };
@@ -86,6 +86,14 @@ const credentialProblems: Record<string, string> = {
   InvalidAccessKeyId: 'S3 does not know the access key',
   SignatureDoesNotMatch: 'S3 does not accept the signature: the secret key is not the one of this access key',
 };
+
+/** The SDK's error of an answer without a message says `UnknownError`: it gets what was answered. */
+function named(error: unknown): unknown {
+  if (error instanceof Error && error.message === 'UnknownError') {
+    error.message = `S3 answered ${statusOf(error) ?? ''} ${nameOf(error)}`;
+  }
+  return error;
+}
 
 /** A failure to sign in, as something that whoever runs the plane can act on. */
 function signInProblem(error: unknown): SphereError | null {

@@ -6,6 +6,7 @@
 import type { S3RequestPresigner } from '@aws-sdk/s3-request-presigner';
 import type { SitePublication } from '../../ports.ts';
 import type { S3 } from './client.ts';
+import { statusOf, TooLate } from './retry.ts';
 import { lifetimeOf, signerFor } from './signing.ts';
 
 type SignedRequest = Parameters<S3RequestPresigner['presign']>[0];
@@ -23,9 +24,29 @@ type FencedCommand = {
   };
 };
 
+/** A refusal so near to the end of a signature, in milliseconds, may come from clocks that differ a little. */
+const nearEndMs = 2_000;
+
+/**
+ * Calls `send` with the time at which what it signs has to end. A refusal that comes about then, while the fence goes
+ * on, is thrown as `TooLate`: the signature may have ended on the way.
+ */
+export async function sendWithin<Answer>(
+  { until }: Pick<Fence, 'until'>,
+  send: (end: number) => Promise<Answer>,
+): Promise<Answer> {
+  const end = until();
+  try {
+    return await send(end);
+  } catch (error) {
+    const late = statusOf(error) === 403 && Date.now() > end - nearEndMs && Date.now() < until();
+    throw late ? new TooLate((error as Error).message, { cause: error }) : error;
+  }
+}
+
 /**
  * `command`, to be sent with a signature that ends with the fence: the SDK's own are good for a quarter of an hour.
- * Sending it throws when the time is over.
+ * Sending it throws when the time is over. Whoever sends it does so in `sendWithin`.
  */
 export function fenced<Command extends FencedCommand>(
   s3: S3,

@@ -5,12 +5,10 @@
 import { Agent, request } from 'undici';
 import { artifactKeys } from './artifact-bucket.ts';
 import { concurrency, type S3 } from './client.ts';
-import type { Fence } from './fence.ts';
+import { type Fence, sendWithin } from './fence.ts';
 import { createSign } from './signing.ts';
 import type { SiteObject } from './site-objects.ts';
 
-/** A refusal so near to the end of a signature, in milliseconds, may come from clocks that differ a little. */
-const nearEndMs = 2_000;
 /** Without an answer for this long, a try has failed. */
 const silenceMs = 60_000;
 
@@ -35,15 +33,12 @@ export function createObjectWriter(s3: S3): ObjectWriter {
       const headers = writeHeaders(s3, place, object);
       await s3.call(
         region,
-        async () => {
-          const end = until();
-          const url = await sign({ method: 'PUT', region, bucket, key, headers, until: end });
-          const answer = await request(url, { method: 'PUT', dispatcher: agent, signal, headers });
-          const text = await answer.body.text();
-          // The signature may have ended on the way, and the lease gone on.
-          const late = answer.statusCode === 403 && Date.now() > end - nearEndMs;
-          throwRefusal(answer.statusCode, text, late ? 'RequestTimeout' : undefined);
-        },
+        () =>
+          sendWithin({ until }, async (end) => {
+            const url = await sign({ method: 'PUT', region, bucket, key, headers, until: end });
+            const answer = await request(url, { method: 'PUT', dispatcher: agent, signal, headers });
+            throwRefusal(answer.statusCode, await answer.body.text());
+          }),
         signal,
       );
     },
@@ -73,13 +68,13 @@ export function writeHeaders(
   };
 }
 
-/** A copy may be answered with 200 and fail afterwards: then the body is an error. `name`: not by what S3 calls it. */
-function throwRefusal(status: number, text: string, name?: string): void {
+/** A copy may be answered with 200 and fail afterwards: then the body is an error. */
+function throwRefusal(status: number, text: string): void {
   const code = /<Error>[\s\S]*?<Code>([^<]+)<\/Code>/.exec(text)?.[1];
   if (status === 200 && code === undefined) return;
   const message = /<Message>([^<]*)<\/Message>/.exec(text)?.[1] ?? '';
   throw Object.assign(new Error(`S3 answered ${status} ${code ?? ''} ${message}`.trim()), {
-    name: name ?? code ?? 'UnknownError',
+    name: code ?? 'UnknownError',
     // As the SDK's own errors have it. One that came after a 200 is a failure of S3.
     $metadata: { httpStatusCode: status === 200 ? 500 : status },
   });

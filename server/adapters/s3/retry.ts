@@ -16,6 +16,14 @@ const passing: ReadonlySet<string> = new Set([
   'TooManyRequestsException',
 ]);
 
+/**
+ * A request came too late for its signature, while the time within which it may write goes on: that is longer after each
+ * renewal of the lease behind it.
+ */
+export class TooLate extends Error {
+  override name = 'TooLate';
+}
+
 /** No single wait is longer, in milliseconds. */
 const longestWaitMs = 20_000;
 const tries = 10;
@@ -33,10 +41,10 @@ export function statusOf(error: unknown): number | undefined {
 
 /**
  * Whether the same request may succeed a little later: S3 is busy or failing (500, 503), another change of the same
- * bucket is under way (409 OperationAborted, T3), or the connection broke.
+ * bucket is under way (409 OperationAborted, T3), the connection broke, or the request came too late.
  */
 export function isPassing(error: unknown): boolean {
-  if (passing.has(nameOf(error))) return true;
+  if (error instanceof TooLate || passing.has(nameOf(error))) return true;
   const status = statusOf(error);
   if (status !== undefined) return status >= 500 || status === 408 || status === 429;
   return isConnectionFailure(error);

@@ -3,6 +3,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { S3RequestPresigner } from '@aws-sdk/s3-request-presigner';
 import { type S3, signingRegion } from './client.ts';
 import { regionFacts } from './region-table.ts';
+import { TooLate } from './retry.ts';
 
 export type RequestToSign = {
   method: 'GET' | 'PUT';
@@ -65,7 +66,8 @@ export function signerFor(s3: S3, region: string): S3RequestPresigner {
 
 /**
  * When a signature begins and for how many seconds it is good, by S3's clock as far as its answers to the client told
- * (the SDK corrects what is more than five minutes). Throws when the time until which it may be good is over.
+ * (the SDK corrects what is more than five minutes). Throws when the time until which it may be good is over, `TooLate` when
+ * what is left of it is less than the whole second that a signature needs.
  */
 export function lifetimeOf(
   s3: S3,
@@ -78,8 +80,9 @@ export function lifetimeOf(
   // A signature has its date in whole seconds, and its end counts from there.
   const [from, to] = [signingDate.getTime(), validity.until + ahead].map((ms) => Math.floor(ms / 1000));
   const expiresIn = Math.min((to as number) - (from as number), mostSeconds);
-  if (expiresIn < 1) throw new Error('the time within which this publication may write is over');
-  return { signingDate, expiresIn };
+  if (expiresIn >= 1) return { signingDate, expiresIn };
+  const message = 'the time within which this publication may write is over';
+  throw Date.now() < validity.until ? new TooLate(message) : new Error(message);
 }
 
 /** Where S3's API has an object: below the bucket's own host, or below its path. */
