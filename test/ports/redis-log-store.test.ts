@@ -43,6 +43,24 @@ describe('two replicas', () => {
     expect(flaw(late ?? [], texts, 150)).toBeNull();
   });
 
+  test('wake who watches a log from before its first line once per append, however the looks at Redis fall', async () => {
+    const plane = await openPlane();
+    const [a, b] = [plane.replica(), plane.replica()];
+    const logs = Array.from({ length: 300 }, (_, n) => ({ deployment: `dpl_${n}`, woken: 0 }));
+    for (const log of logs) {
+      const unwatch = a.watch(log.deployment, () => log.woken++);
+      onTestFinished(unwatch);
+      await a.append(log.deployment, batchOf(1, 1), lines('a'));
+    }
+    // All that came before has come from Redis too when this has.
+    const last = await new Promise((resolve) => {
+      onTestFinished(a.watch('dpl_last', () => resolve('woken')));
+      void b.append('dpl_last', batchOf(1, 1), lines('a'));
+    });
+    expect(last).toBe('woken');
+    expect(logs.filter(({ woken }) => woken !== 1)).toEqual([]);
+  });
+
   test('store a batch that both are given once', async () => {
     const plane = await openPlane();
     const replicas = [plane.replica(), plane.replica(), plane.replica()];

@@ -67,6 +67,7 @@ export function createLogReader(connection: RedisConnection): LogReader {
   async function lookAt(reader: Redis, found: readonly [string, Watched][]): Promise<void> {
     const pipeline = reader.pipeline();
     for (const [deployment] of found) pipeline.hmget(keysOf(deployment).state, 'last', 'ended');
+    const asked = found.map(([, { tail }]) => tail.last);
     const answers = (await pipeline.exec()) ?? [];
     for (const [index, [, log]] of found.entries()) {
       const [error, state] = answers[index] as [Error | null, [string | null, string | null]];
@@ -76,6 +77,8 @@ export function createLogReader(connection: RedisConnection): LogReader {
       const known = log.tail.from === null ? last : Math.min(log.tail.last, last);
       log.cursor = `${known}-0`;
       if (state[0] === null) {
+        // It began after the look.
+        if (log.tail.last !== asked[index]) continue;
         // Ended long ago, or lost: whoever follows looks in the closed segments.
         const knew = log.tail.from !== null;
         forgetTail(log.tail);
