@@ -1,7 +1,7 @@
 /** What a rollback would change, before anybody asks for it. */
 import type { RollbackPlan } from '../contract/api.ts';
 import type { Manifest } from '../contract/manifest.ts';
-import { showDeployment, siteOf } from './deployments.ts';
+import { manifestName, showDeployment, siteOf } from './deployments.ts';
 import type { Plane } from './plane.ts';
 import { findProject } from './projects.ts';
 import { chooseRollback } from './rollback.ts';
@@ -19,8 +19,8 @@ export async function planRollback(
   const project = await findProject(plane, account, slug);
   const { to, from } = await chooseRollback(plane, project, id);
   const [after, before, deployment, previous] = await Promise.all([
-    plane.sites.getManifest(siteOf(to), to.id),
-    from ? plane.sites.getManifest(siteOf(from), from.id) : null,
+    plane.sites.getManifest(siteOf(to), manifestName(to)),
+    from ? plane.sites.getManifest(siteOf(from), manifestName(from)) : null,
     showDeployment(plane, to),
     from ? showDeployment(plane, from) : null,
   ]);

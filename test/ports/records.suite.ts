@@ -1,6 +1,6 @@
 /** What the records must guarantee with several replicas at work, written once and run on each database. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { DeploymentList } from '../../contract/api.ts';
+import type { DeploymentList, RollbackPlan } from '../../contract/api.ts';
 import type { Database } from '../../server/database/database.ts';
 import { duties, runDuties } from '../../server/duties.ts';
 import { type Replicas, type ReplicasOptions, startReplicas } from '../server/replicas.ts';
@@ -172,7 +172,7 @@ export function recordsSuite(name: string, open: () => Promise<OpenDatabase>) {
     });
 
     test('an attempt that is lost is followed by another, and only its log and result count', async () => {
-      const { create, builder, runner, deployment: get } = await start();
+      const { call, create, builder, runner, deployment: get } = await start();
       const { deployment } = await create(0, token);
       await runner.whenStarted(deployment.id);
       const lost = builder(0, deployment.id);
@@ -185,6 +185,18 @@ export function recordsSuite(name: string, open: () => Promise<OpenDatabase>) {
       await again.register();
       await again.finish({ 'index.html': 'new' });
       await expect.poll(async () => (await get(0, token, deployment.id)).status).toBe('ready');
+      // Its result is what can be gone back to.
+      const { deployment: newer } = await create(0, token);
+      await runner.whenStarted(newer.id);
+      const last = builder(0, newer.id);
+      await last.register();
+      await last.finish({ 'index.html': 'newer', 'more.html': 'x' });
+      await expect.poll(async () => (await get(0, token, newer.id)).status).toBe('ready');
+      const plan = await call<RollbackPlan>(0, token, 'GET', '/v1/projects/site/rollback');
+      expect(plan.body).toMatchObject({
+        deployment: { id: deployment.id },
+        paths: { changed: ['index.html'], removed: ['more.html'] },
+      });
     });
 
     test('builders that nobody waits for are stopped, those that somebody waits for are not', async () => {
