@@ -1,5 +1,5 @@
 /** `ignoreCommand`: asks the source whether it is worth a build. */
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import type { BuildResult } from '../contract/builder-api.ts';
 import { machineFor } from './command/build-user.ts';
 import { commandEnvironment } from './command/environment.ts';
@@ -32,7 +32,7 @@ export async function askIgnoreCommand(
   const environment = commandEnvironment(isolation?.machine ?? own, {
     programs: [],
     // An upload has no history: git must not take that of a repository around our own directory for it.
-    derived: { ...isolation?.environment, GIT_CEILING_DIRECTORIES: dirname(join(source)) },
+    derived: { ...isolation?.environment, GIT_CEILING_DIRECTORIES: dirname(source) },
     given: {},
     sphere,
   });

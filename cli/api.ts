@@ -86,8 +86,7 @@ export type Api = {
   pageProjects(query: { limit: number; after: string | undefined }): Promise<ProjectList>;
   getProject(slug: string): Promise<Project>;
   planRollback(slug: string, deployment: string | undefined): Promise<RollbackPlan>;
-  /** `timeoutMs`: how long it is waited for; the plane goes on. */
-  rollback(slug: string, deployment?: string, timeoutMs?: number): Promise<RollbackAnswer>;
+  rollback(slug: string, deployment?: string): Promise<RollbackAnswer>;
   promote(slug: string, what: Promote): Promise<RollbackAnswer>;
   listTargets(slug: string): Promise<Target[]>;
   removeTarget(slug: string, name: string): Promise<RemoveTargetAnswer>;
@@ -184,12 +183,12 @@ export function createApi(plane: PlaneAddress, client: HttpClient = createHttpCl
     planRollback: (slug, deployment) =>
       json('planRollback', { parameters: { slug }, query: { deployment }, repeatable: true }),
     // Without an id, a second rollback would go back one deployment further.
-    rollback: (slug, deployment, timeoutMs = 5 * 60_000) =>
+    rollback: (slug, deployment) =>
       json('rollback', {
         parameters: { slug },
         body: deployment === undefined ? {} : { deployment },
         repeatable: deployment !== undefined,
-        timeoutMs,
+        timeoutMs: 5 * 60_000,
       }),
     // What is live already is not promoted again.
     promote: (slug, body) =>

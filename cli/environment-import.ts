@@ -17,7 +17,7 @@ export type ImportEntry = { name: string; value: string; sensitive: boolean };
 
 /**
  * The values of `file` (`-`: stdin). Nothing of it may be wrong: all problems are named at once. Throws `USAGE`,
- * `NOT_FOUND`, `INPUT_NEEDED`.
+ * `INPUT_NEEDED`.
  */
 export async function readImport(context: Context, file: string, plain: boolean): Promise<ImportEntry[]> {
   const values = [...parseEnvironmentFile(await readText(context, file))];

@@ -121,10 +121,6 @@ function checkRequest(plane: Plane, request: CreateDeployment): void {
   if (request.gitToken !== undefined && request.source.kind !== 'git') {
     throw new SphereError('REQUEST_INVALID', 'a Git token goes with a repository only');
   }
-  // The builder would refuse them too, but what is stored here is shown to everybody of the account.
-  if (request.source.kind === 'git') {
-    checkRepository(request.source.repository, { allowLocal: plane.settings.allowLocalRepository });
-  }
   if (withoutCredentials(request.origin) !== request.origin) {
     throw new SphereError(
       'REQUEST_INVALID',

@@ -210,8 +210,9 @@ async function importFile(context: Context, [file = '']: string[], options: AddO
     done.push(entry.name);
   }
   const secrets = entries.filter(({ sensitive }) => sensitive).length;
+  const { count } = await import('../format.ts');
   output.note(
-    `${output.paint('green', '✔')} Stored ${entries.length} values of ${slug} for ${scopes.join(' and ')}, ${secrets} as secrets. The next deploy gets them.`,
+    `${output.paint('green', '✔')} Stored ${count(entries.length, 'value')} of ${slug} for ${scopes.join(' and ')}, ${secrets} as ${secrets === 1 ? 'a secret' : 'secrets'}. The next deploy gets ${entries.length === 1 ? 'it' : 'them'}.`,
   );
   const values = entries.map(({ name, sensitive }) => ({ name, sensitive }));
   return { json: { project: slug, scopes, values }, text: null };

@@ -4,9 +4,7 @@ import type { CommandFile } from '../command.ts';
 export const command: CommandFile = {
   examples: [['sphere prune', 'remove what no site and no build needs']],
   notes: 'What is live, what can be rolled back to and what is being built are kept.',
-  define(command) {
-    command;
-  },
+  define() {},
   async run(context) {
     const { openPlane } = await import('../session.ts');
     const { bytes, table } = await import('../format.ts');

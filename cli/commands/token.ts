@@ -15,9 +15,7 @@ export const command: CommandFile = {
   ],
   notes:
     'SPHERE_URL names the plane. SPHERE_TOKEN is its admin token, or one of the account with the scope admin; or sign in with that.',
-  define(command) {
-    command;
-  },
+  define() {},
   async run() {
     throw new SphereError('USAGE', '`sphere token` needs to know what to do.', {
       hint: 'Name one of create, ls and rm: sphere token create --account NAME',

@@ -8,11 +8,11 @@ export function oneText(name: string, value: unknown): string | undefined {
   throw new SphereError('REQUEST_INVALID', `"${name}" takes one value`);
 }
 
-/** The size of a page. Throws `REQUEST_INVALID`. */
-export function pageSize(value: unknown): number {
+/** The size of a page of at most `most`. Throws `REQUEST_INVALID`. */
+export function pageSize(value: unknown, most = 100): number {
   const size = typeof value === 'string' ? Number(value) : Number.NaN;
-  if (Number.isInteger(size) && size >= 1 && size <= 100) return size;
-  throw new SphereError('REQUEST_INVALID', '"limit" takes a whole number from 1 to 100');
+  if (Number.isInteger(size) && size >= 1 && size <= most) return size;
+  throw new SphereError('REQUEST_INVALID', `"limit" takes a whole number from 1 to ${most}`);
 }
 
 /** Statuses, separated by commas. Throws `REQUEST_INVALID` for one that there is not. */

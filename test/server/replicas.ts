@@ -1,7 +1,5 @@
 /** Replicas of a hosted plane in this process, on one database; builders are played by the test. */
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CreateToken } from '../../contract/accounts-api.ts';
@@ -18,6 +16,7 @@ import type { SiteStore } from '../../server/ports.ts';
 import type { RateLimitOptions } from '../../server/rate-limits.ts';
 import { openReplica } from '../../server/replica.ts';
 import { createToken, ensureAdminToken } from '../../server/tokens.ts';
+import { freePort } from '../peers/free-port.ts';
 import { createPaperRunner, playBuilder, request } from './plane.ts';
 
 export type Replicas = Awaited<ReturnType<typeof startReplicas>>;
@@ -36,16 +35,6 @@ export type ReplicasOptions = {
   /** What the replicas use in place of the store on disk. */
   sites?: (store: SiteStore) => SiteStore;
 };
-
-/** A port that nothing listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Starts replicas that share everything, as those of a hosted plane do; sites and logs are kept on disk. */
 export async function startReplicas(database: Database, options: ReplicasOptions = {}) {

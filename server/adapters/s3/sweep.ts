@@ -52,6 +52,7 @@ async function sweepProject(artifacts: ArtifactStore, request: SweepRequest): Pr
   // Blobs are listed before manifests: what comes in between is young, and what refers to it is seen.
   const blobs = await artifacts.list(artifactKeys.blobs(project));
   const manifests = await freeManifests(artifacts, request, before);
+  const known = new Set(manifests.stay);
   const marked = await markBlobs(artifacts, manifests.stay);
 
   const useless = blobs
@@ -65,21 +66,21 @@ async function sweepProject(artifacts: ArtifactStore, request: SweepRequest): Pr
   const due = noted !== null && noted.at <= before;
   const isLeaving = leavingBy(due ? noted : null);
   const ripe = useless.filter(({ blob, modifiedAt }) => isLeaving(blob, modifiedAt));
-  const freed: typeof ripe = [];
+  const freed = new Set<(typeof ripe)[number]>();
   for (let start = 0; start < ripe.length; start += deletePage) {
     // A build that came meanwhile and sends this content again has put its manifest first.
-    await markNew(artifacts, project, manifests.stay, marked);
+    await markNew(artifacts, project, known, marked);
     const page = ripe.slice(start, start + deletePage).filter(({ blob }) => !marked.has(blob));
     await artifacts.remove(page.map(({ key }) => key));
-    freed.push(...page);
+    for (const entry of page) freed.add(entry);
   }
 
-  const next = useless.filter((entry) => !freed.includes(entry)).map(({ blob }) => blob);
+  const next = useless.filter((entry) => !freed.has(entry)).map(({ blob }) => blob);
   // A note that is not due yet stays: written anew each time, it would never be.
   if (noted === null || due)
     await writeSweepNote(artifacts, project, { at: now, before, blobs: next }, noted !== null);
-  const freedBytes = freed.reduce((sum, { bytes }) => sum + bytes, manifests.freedBytes);
-  return { freedBytes, manifests: manifests.freed, blobs: freed.length, noted: next.length };
+  const freedBytes = [...freed].reduce((sum, { bytes }) => sum + bytes, manifests.freedBytes);
+  return { freedBytes, manifests: manifests.freed, blobs: freed.size, noted: next.length };
 }
 
 /** Which blobs are about to be freed: those that were noted and have not been sent again since. */
@@ -123,7 +124,7 @@ async function freeManifests(
   const useless = listed.filter(isUseless);
   await artifacts.remove(useless.map(({ key }) => key));
   return {
-    stay: listed.filter((entry) => !useless.includes(entry)).map(({ key }) => key),
+    stay: listed.filter((entry) => !isUseless(entry)).map(({ key }) => key),
     freed: useless.length,
     freedBytes: useless.reduce((sum, { bytes }) => sum + bytes, 0),
   };
@@ -143,13 +144,13 @@ async function footprints(artifacts: ArtifactStore, project: string): Promise<Se
 async function markNew(
   artifacts: ArtifactStore,
   project: string,
-  known: string[],
+  known: Set<string>,
   marked: Set<string>,
 ): Promise<void> {
   const listed = await artifacts.list(artifactKeys.manifests(project));
-  const fresh = listed.map(({ key }) => key).filter((key) => !known.includes(key));
+  const fresh = listed.map(({ key }) => key).filter((key) => !known.has(key));
   for (const blob of await markBlobs(artifacts, fresh)) marked.add(blob);
-  known.push(...fresh);
+  for (const key of fresh) known.add(key);
 }
 
 async function markBlobs(artifacts: ArtifactStore, keys: readonly string[]): Promise<Set<string>> {
