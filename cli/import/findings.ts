@@ -1,5 +1,6 @@
 /** What becomes of each line of another tool's settings: taken into `sphere.json`, or left out and why. */
 import type { Configuration, Redirect } from '../../contract/configuration.ts';
+import { environmentNameProblem, environmentValueProblem } from '../../contract/environment-values.ts';
 
 /** `to`: the key of `sphere.json`; null when it is left out. `text`: what is to be known of it. */
 export type Finding = { from: string; to: string | null; text: string };
@@ -15,6 +16,8 @@ export type Collector = Imported & {
   ): void;
   redirect(from: string, rule: Redirect, text?: string): void;
   headers(from: string, source: string, headers: Record<string, string>): void;
+  /** A value for builds. What cannot be one is left out. */
+  environment(from: string, name: string, value: unknown): void;
   leave(from: string, why: string): void;
 };
 
@@ -42,6 +45,16 @@ export function collect(): Collector {
     headers(from, source, headers) {
       configuration.headers = [...(configuration.headers ?? []), { source, headers }];
       findings.push({ from, to: 'headers', text: '' });
+    },
+    environment(from, name, value) {
+      if (typeof value === 'object') return leave(from, 'it is no text');
+      const text = String(value);
+      const problem = environmentNameProblem(name) ?? environmentValueProblem(text);
+      if (problem !== null) return leave(from, `it ${problem}`);
+      if ((configuration.env?.[name] ?? text) !== text)
+        return leave(from, 'it was taken from elsewhere already');
+      configuration.env = { ...configuration.env, [name]: text };
+      findings.push({ from, to: 'env', text: `where it is a secret: \`sphere env add ${name}\` instead` });
     },
   };
 }

@@ -46,11 +46,7 @@ const inner = (path: string) => path.replace(/^\.?\/+/, '').replace(/\/+$/, '') 
 function importEnvironment(environment: Table, from: string, into: Collector) {
   for (const [name, value] of Object.entries(environment)) {
     if (name === 'NODE_VERSION') into.take(`${from}.${name}`, 'nodeVersion', String(value).replace(/^v/, ''));
-    else
-      into.leave(
-        `${from}.${name}`,
-        'values for builds are not in sphere.json: put it before the build command',
-      );
+    else into.environment(`${from}.${name}`, name, value);
   }
 }
 

@@ -16,6 +16,8 @@ export function importVercel(text: string, file: string, into: Collector) {
   }
 }
 
+const tableOf = (value: unknown): Table =>
+  typeof value === 'object' && value !== null ? (value as Table) : {};
 const listOf = (value: unknown) => (Array.isArray(value) ? (value as Table[]) : []);
 
 const whyNot: Record<string, string> = {
@@ -26,8 +28,7 @@ const whyNot: Record<string, string> = {
   crons: 'there is nothing to run at a time: sites are files',
   images: 'images are not changed on their way: the build has to',
   regions: 'regions here are of the store of the site: choose one with --region',
-  env: 'values for builds are not in sphere.json',
-  build: 'values for builds are not in sphere.json',
+  env: 'it is for functions, which need a server: sites are files',
   builds: 'builders of Vercel are not run here',
   github: 'nothing here is deployed by a push alone: see docs/ci.md',
   git: 'nothing here is deployed by a push alone: see docs/ci.md',
@@ -36,7 +37,8 @@ const whyNot: Record<string, string> = {
 function importSetting(from: string, key: string, value: unknown, into: Collector) {
   if (key === '$schema' || key === 'version') return;
   const isCommand = typeof value === 'string' || value === null;
-  if (key === 'buildCommand' && isCommand) into.take(from, key, value);
+  if (key === 'build') importBuild(from, value, into);
+  else if (key === 'buildCommand' && isCommand) into.take(from, key, value);
   else if (key === 'installCommand' && isCommand) into.take(from, key, value);
   else if (key === 'ignoreCommand' && typeof value === 'string')
     into.take(from, key, value, 'exit code 0 ignores, here as there');
@@ -48,6 +50,17 @@ function importSetting(from: string, key: string, value: unknown, into: Collecto
   else if (key === 'name' && typeof value === 'string' && slugify(value))
     into.take(from, 'slug', slugify(value) as string);
   else into.leave(from, whyNot[key] ?? 'nothing in sphere.json is like it');
+}
+
+/** `{ env: { NAME: 'value' } }`, where a value such as `@name` is that of a secret kept at Vercel. */
+function importBuild(from: string, value: unknown, into: Collector) {
+  const { env, ...more } = tableOf(value);
+  for (const [name, text] of Object.entries(tableOf(env))) {
+    const isSecret = typeof text === 'string' && text.startsWith('@');
+    if (isSecret) into.leave(`${from}.env.${name}`, `it is a secret kept there: \`sphere env add ${name}\``);
+    else into.environment(`${from}.env.${name}`, name, text);
+  }
+  for (const key of Object.keys(more)) into.leave(`${from}.${key}`, 'nothing in sphere.json is like it');
 }
 
 function importRedirect(from: string, rule: Table, into: Collector) {

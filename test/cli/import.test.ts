@@ -71,6 +71,15 @@ describe('vercel.json', () => {
     expect(leftOut(found)).toEqual([expect.stringContaining(why)]);
   });
 
+  test('values for builds, but for secrets that are kept there', () => {
+    const found = vercel({ build: { env: { API: 'x', KEY: '@key' } }, env: { AT_RUN_TIME: 'y' } });
+    expect(found.configuration).toEqual({ env: { API: 'x' } });
+    expect(leftOut(found)).toEqual([
+      expect.stringContaining('build.env.KEY: it is a secret kept there: `sphere env add KEY`'),
+      expect.stringContaining('env: it is for functions'),
+    ]);
+  });
+
   test.each(['/(.*)', '/:path*', '/((?!api/).*)'])(
     'a rewrite of %s to the page at the top is "spa"',
     (source) => {
@@ -101,6 +110,8 @@ describe('Netlify', () => {
         [build.environment]
           NODE_VERSION = "22"
           API = "x"
+          LIMIT = 5
+          PATH = "/opt"
         [[redirects]]
           from = "/old/*"
           to = "/new/:splat"
@@ -128,13 +139,14 @@ describe('Netlify', () => {
       outputDirectory: 'dist',
       ignoreCommand: 'git diff --quiet $CACHED_COMMIT_REF $COMMIT_REF .',
       nodeVersion: '22',
+      env: { API: 'x', LIMIT: '5' },
       spa: true,
       redirects: [{ source: '/old/*', destination: '/new/:splat', statusCode: 301 }],
       headers: [{ source: '/*', headers: { 'X-Frame-Options': 'DENY' } }],
     });
     expect(leftOut(found)).toEqual([
       expect.stringContaining('[build] functions: functions need a server'),
-      expect.stringContaining('environment.API: values for builds'),
+      expect.stringContaining('environment.PATH: it is reserved'),
       expect.stringContaining('[redirects] 3: /de -> /german 301 depends on conditions'),
       expect.stringContaining('[context]: there are no settings for one branch'),
       expect.stringContaining('[plugins]: build plugins'),
