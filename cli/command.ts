@@ -5,6 +5,7 @@ import type { Interrupt } from './interrupt.ts';
 import type { Output } from './output.ts';
 import type { PlaneWish } from './plane-choice.ts';
 import type { Prompts } from './prompts.ts';
+import type { StdinLimits } from './stdin.ts';
 
 export type Context = {
   environment: Environment;
@@ -19,7 +20,7 @@ export type Context = {
   /** The flags that say which plane is meant, and with which token. */
   flags: PlaneWish['flags'];
   /** What is piped into the command, whole; null where nothing is. */
-  piped(): Promise<string | null>;
+  piped(limits?: StdinLimits): Promise<string | null>;
 };
 
 /** What a command comes to: `json` with `--json`, else `text`, on stdout. */

@@ -10,8 +10,7 @@ import {
 import { SphereError } from '../contract/errors.ts';
 import type { Context } from './command.ts';
 import { parseEnvironmentFile } from './environment-file.ts';
-import { confirmPublic } from './environment-value.ts';
-import { readStandardInput } from './standard-input.ts';
+import { confirmPublic, valuePatienceMs } from './environment-value.ts';
 
 export type ImportEntry = { name: string; value: string; sensitive: boolean };
 
@@ -43,10 +42,10 @@ export async function readImport(context: Context, file: string, plain: boolean)
   }));
 }
 
-async function readText({ directory }: Context, file: string): Promise<string> {
+async function readText({ directory, piped }: Context, file: string): Promise<string> {
   const most = environmentLimits.totalBytes * 2;
   if (file === '-') {
-    const text = await readStandardInput(most);
+    const text = await piped({ most, patienceMs: valuePatienceMs });
     if (text !== null) return text;
     throw new SphereError('INPUT_NEEDED', 'Nothing is piped in.', { hint: 'sphere env import - < FILE' });
   }

@@ -14,7 +14,9 @@ import {
 import { SphereError } from '../contract/errors.ts';
 import type { Api } from './api.ts';
 import type { Context } from './command.ts';
-import { readStandardInput } from './standard-input.ts';
+
+/** How long the first byte of a value may take: a program may have to fetch it. */
+export const valuePatienceMs = 60_000;
 
 /** `live`, `previews` or `live,previews`. Throws `USAGE`. */
 export function readScopes(text: string): EnvironmentScope[] {
@@ -88,12 +90,14 @@ export async function confirmPublic(
  * for no value, and for an empty one that is not allowed; `USAGE` for one that cannot be.
  */
 export async function readValue(
-  { prompts, output }: Context,
+  { prompts, output, piped: readPiped }: Context,
   name: string,
   allowEmpty: boolean,
 ): Promise<string> {
   const typed = prompts ? await prompts.secret(`Value of ${name}`) : null;
-  const piped = prompts ? null : await readStandardInput(environmentLimits.valueBytes + 2);
+  const piped = prompts
+    ? null
+    : await readPiped({ most: environmentLimits.valueBytes + 2, patienceMs: valuePatienceMs });
   if (typed === null && piped === null) {
     throw new SphereError('INPUT_NEEDED', `The value of ${name} is not there.`, {
       hint: `Pipe it: printf %s "$VALUE" | sphere env add ${name}`,

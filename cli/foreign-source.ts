@@ -2,7 +2,6 @@
  * Whose code is about to run on this machine. The embedded plane builds here, so that a repository which is not the user's
  * own is asked about first; who has agreed to one of an owner is not asked about that owner again.
  */
-import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { SphereError } from '../contract/errors.ts';
@@ -10,6 +9,7 @@ import type { IsolationMode } from '../contract/words.ts';
 import { bubblewrapProbe, findBubblewrap, tryBubblewrap } from '../files/bubblewrap.ts';
 import { checkRepository } from '../files/repository-url.ts';
 import type { Context } from './command.ts';
+import { ownerOf, remotesOf, sameRepository } from './repository-address.ts';
 
 export type ForeignSource = {
   /** As it was named. */
@@ -35,8 +35,8 @@ export async function agreeToSource(context: Context, source: ForeignSource): Pr
   if (owner === null) return;
   // What cannot be cloned is not asked about.
   checkRepository(repository, { allowLocal: true });
-  const remotes = await remotesOf(source.directory, environment.forChildren);
-  if (remotes.some((remote) => isSame(remote, repository))) return;
+  const remotes = await remotesOf(source.directory);
+  if (remotes.some(({ url }) => sameRepository(url, repository))) return;
   if (readAgreed(home).includes(owner)) return;
 
   const how = await howItRuns(source.isolation, environment.forChildren);
@@ -51,46 +51,6 @@ export async function agreeToSource(context: Context, source: ForeignSource): Pr
     throw new SphereError('INTERRUPTED', 'Nothing was built.');
   }
   writeAgreed(home, [...readAgreed(home), owner]);
-}
-
-/** `host/owner`, as in `github.com/someone`; null for a repository of this machine. */
-export function ownerOf(repository: string): string | null {
-  const parts = partsOf(repository);
-  if (parts === null) return null;
-  return [parts.host, ...parts.names.slice(0, Math.max(1, parts.names.length - 1))].join('/').toLowerCase();
-}
-
-/** Whether two addresses name one repository: by https or ssh, with `.git` or without. */
-export function isSame(one: string, other: string): boolean {
-  const [a, b] = [partsOf(one), partsOf(other)];
-  if (a === null || b === null) return one === other;
-  return [a.host, ...a.names].join('/').toLowerCase() === [b.host, ...b.names].join('/').toLowerCase();
-}
-
-/** The port is part of the host but for ssh, which has one of its own. */
-function partsOf(repository: string): { host: string; names: string[] } | null {
-  const names = (text: string) =>
-    text
-      .replace(/\.git\/?$/, '')
-      .split('/')
-      .filter((part) => part !== '');
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(repository)) {
-    if (!URL.canParse(repository)) return null;
-    const url = new URL(repository);
-    if (url.protocol === 'file:') return null;
-    return { host: url.protocol === 'ssh:' ? url.hostname : url.host, names: names(url.pathname) };
-  }
-  const scp = /^(?:[^/@:]+@)?([^/:]+):(.*)$/.exec(repository);
-  return scp === null ? null : { host: scp[1] as string, names: names(scp[2] as string) };
-}
-
-function remotesOf(directory: string, environment: NodeJS.ProcessEnv): Promise<string[]> {
-  const args = ['config', '--get-regexp', '^remote\\..*\\.url$'];
-  return new Promise((resolve) => {
-    execFile('git', args, { cwd: directory, env: environment, timeout: 5_000 }, (error, output) => {
-      resolve(error ? [] : output.split('\n').map((line) => line.replace(/^\S+\s+/, '')));
-    });
-  });
 }
 
 /** What will most likely be; the log of the deployment says what was. */

@@ -2,10 +2,10 @@
  * `--repo` builds what the remote has. Someone who works in a clone of that very repository, and has not pushed, is about
  * to deploy something else than they think.
  */
-import path from 'node:path';
 import { SphereError } from '../contract/errors.ts';
 import { count } from './format.ts';
 import { askGit, commitText, type DirectoryState, readGitState } from './git-state.ts';
+import { remotesOf, sameRepository } from './repository-address.ts';
 
 /** The commit that is checked out here is not on the repository that was named. The upload of the directory can be offered. */
 export class NotPushed extends SphereError {
@@ -33,12 +33,12 @@ export async function checkPushed(
   repository: string,
   commit: string,
 ): Promise<number | null> {
-  const remotes = await remotesAt(directory, repository);
+  const remotes = (await remotesOf(directory)).filter(({ url }) => sameRepository(url, repository));
   if (remotes.length === 0) return null;
   const state = await readGitState(directory);
   if (state === null) return null;
   if (state.git.commit === commit) return state.changes;
-  const places = remotes.map((name) => `refs/remotes/${name}/`);
+  const places = remotes.map(({ name }) => `refs/remotes/${name}/`);
   const known = await askGit(directory, ['for-each-ref', '--count=1', ...places]);
   // Nothing was ever fetched from there: nothing is known.
   if (!known?.trim()) return state.changes;
@@ -48,31 +48,4 @@ export async function checkPushed(
   ]);
   if (containing === null || containing.trim() !== '') return state.changes;
   throw new NotPushed(repository, state);
-}
-
-/** The names of the remotes of the repository around `directory` that are `repository`. */
-async function remotesAt(directory: string, repository: string): Promise<string[]> {
-  const listed = await askGit(directory, ['config', '--get-regexp', '^remote\\..*\\.url$']);
-  return (listed ?? '').split('\n').flatMap((line) => {
-    const [, name, url] = /^remote\.(.+)\.url (.+)$/.exec(line) ?? [];
-    return name !== undefined && url !== undefined && sameRepository(url, repository) ? [name] : [];
-  });
-}
-
-/** Whether two addresses are of one repository, whatever the transport: `git@host:a/b.git` and `https://host/a/b`. Pure. */
-export function sameRepository(one: string, other: string): boolean {
-  return addressOf(one) === addressOf(other);
-}
-
-function addressOf(url: string): string {
-  const plain = url
-    .trim()
-    .replace(/\/+$/, '')
-    .replace(/\.git$/, '');
-  if (path.isAbsolute(plain)) return plain;
-  const [, host, inner] =
-    /^[a-z+]+:\/\/(?:[^@/]*@)?([^/]+?)(?::\d+)?\/(.*)$/i.exec(plain) ??
-    /^(?:[^@/]*@)?([^/:]+):(?!\/\/)(.*)$/.exec(plain) ??
-    [];
-  return host === undefined ? plain : `${host.toLowerCase()}/${(inner ?? '').replace(/^\/+/, '')}`;
 }

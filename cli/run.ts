@@ -97,7 +97,7 @@ async function createContext(
     exit(exitCodes.interrupted);
   });
   const flags = { local: options.local === true, token: options.token };
-  const piped = async () => (await import('./stdin.ts')).readPiped(io.stdin);
+  const piped: Context['piped'] = async (limits) => (await import('./stdin.ts')).readPiped(io.stdin, limits);
   return { environment, directory, output, prompts, yes, interrupt, flags, piped };
 }
 

@@ -1,30 +1,46 @@
-/** What is piped into a command. */
+/** What is piped into a command, for what must not stand in a command line. */
+import { SphereError } from '../contract/errors.ts';
 
-/** The most that a command takes, in bytes. */
-const most = 1_000_000;
+export type StdinLimits = {
+  /** In bytes. */
+  most?: number;
+  /** For how long the first byte is waited for. */
+  patienceMs?: number;
+};
 
 /**
- * All that comes on `stdin`, or null: a terminal, nothing at all, or no first byte within `patienceMs`, as where a build
- * service leaves a pipe open that nobody writes to.
+ * All that comes on `stdin`. Null for a terminal, and where no first byte or end comes within the patience, as where a
+ * build service leaves a pipe open that nobody writes to. Throws `USAGE` beyond `most` bytes, and for what is not UTF-8.
  */
-export function readPiped(stdin: NodeJS.ReadStream, patienceMs = 5_000): Promise<string | null> {
-  if (stdin.isTTY) return Promise.resolve(null);
-  return new Promise((resolve) => {
-    const parts: Buffer[] = [];
-    let size = 0;
-    const end = (text: string | null) => {
+export async function readPiped(
+  stdin: NodeJS.ReadStream,
+  { most = 1_000_000, patienceMs = 5_000 }: StdinLimits = {},
+): Promise<string | null> {
+  if (stdin.isTTY) return null;
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const patience = setTimeout(() => stdin.destroy(), patienceMs);
+  try {
+    for await (const chunk of stdin) {
       clearTimeout(patience);
-      stdin.destroy();
-      resolve(text);
-    };
-    const patience = setTimeout(() => end(null), patienceMs);
-    stdin.on('data', (part: Buffer) => {
-      clearTimeout(patience);
-      parts.push(part);
-      size += part.length;
-      if (size > most) end(Buffer.concat(parts).toString());
+      chunks.push(Buffer.from(chunk));
+      bytes += chunk.length;
+      if (bytes > most) throw new SphereError('USAGE', `More than ${most} bytes came on stdin.`);
+    }
+  } catch (error) {
+    // Closed, or given up.
+    if (error instanceof SphereError) throw error;
+    return null;
+  } finally {
+    clearTimeout(patience);
+    stdin.destroy();
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+  } catch (cause) {
+    throw new SphereError('USAGE', 'What came on stdin is not UTF-8 text.', {
+      hint: 'Store bytes as base64: `base64 -w0 FILE | sphere env add NAME`.',
+      cause,
     });
-    stdin.on('end', () => end(size === 0 ? null : Buffer.concat(parts).toString()));
-    stdin.on('error', () => end(null));
-  });
+  }
 }

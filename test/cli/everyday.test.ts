@@ -1,11 +1,10 @@
 /** The pure parts of the everyday commands: durations, regions by distance, what doctor makes of what it sees. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { clockFinding, healthFinding, lookAtNode, tokenFinding } from '../../cli/doctor.ts';
 import { parseDuration, readSince, readTimeout } from '../../cli/durations.ts';
 import { connectTime, nearestFirst } from '../../cli/ping.ts';
-import { readPiped } from '../../cli/stdin.ts';
 import { version } from '../../contract/version.ts';
 
 test.each([
@@ -120,14 +119,4 @@ describe('doctor', () => {
   ])('node %s: %s', (running, state) => {
     expect(lookAtNode(running).state).toBe(state);
   });
-});
-
-test('a pipe that is open and says nothing is waited for no longer than patience allows', async () => {
-  const { PassThrough } = await import('node:stream');
-  const silent = new PassThrough() as unknown as NodeJS.ReadStream;
-  onTestFinished(() => void silent.destroy());
-  expect(await readPiped(silent, 30)).toBeNull();
-  const talking = new PassThrough();
-  talking.end('word\n');
-  expect(await readPiped(talking as unknown as NodeJS.ReadStream)).toBe('word\n');
 });

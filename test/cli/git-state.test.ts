@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { describeState, readGitState, withCi } from '../../cli/git-state.ts';
-import { checkPushed, sameRepository } from '../../cli/pushed.ts';
+import { checkPushed } from '../../cli/pushed.ts';
 import { emptyDirectory, tree, writeTree } from '../files/tree.ts';
 
 function git(directory: string, ...args: string[]): string {
@@ -131,15 +131,5 @@ describe('T32: a deployment from the repository that is worked on', () => {
     expect(
       await checkPushed(emptyDirectory(), 'https://example.com/you/site.git', '1'.repeat(40)),
     ).toBeNull();
-  });
-
-  test.each([
-    ['git@github.com:you/site.git', 'https://github.com/you/site', true],
-    ['ssh://git@github.com:22/you/site.git', 'https://user@GitHub.com/you/site/', true],
-    ['/srv/site.git', '/srv/site', true],
-    ['https://github.com/you/site', 'https://github.com/you/sites', false],
-    ['https://github.com/you/site', 'https://gitlab.com/you/site', false],
-  ])('%s and %s are one: %j', (one, other, same) => {
-    expect(sameRepository(one, other)).toBe(same);
   });
 });

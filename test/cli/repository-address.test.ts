@@ -1,6 +1,6 @@
 /** Which addresses name the same repository, and whose it is. */
 import { expect, test } from 'vitest';
-import { isSame, ownerOf } from '../../cli/foreign-source.ts';
+import { ownerOf, sameRepository } from '../../cli/repository-address.ts';
 
 test.each([
   ['https://github.com/Someone/site.git', 'github.com/someone'],
@@ -21,6 +21,12 @@ test.each([
   ['https://github.com/a/b', 'https://github.com.example.org/a/b', false],
   ['https://github.com/a/b', 'https://github.com@example.org/a/b', false],
   ['https://github.com/a/b', '/home/a/b', false],
+  ['https://github.com/a/b', 'https://gitlab.com/a/b', false],
+  ['ssh://git@github.com:22/a/b.git', 'https://user@GitHub.com/a/b/', true],
+  ['http://127.0.0.1:8080/a', 'http://127.0.0.1:8081/a', false],
+  ['/srv/site.git', '/srv/site', true],
+  ['/srv/site', 'file:///srv/site.git/', true],
+  ['/srv/site', '/srv/Site', false],
 ])('%s and %s: %s', (one, other, same) => {
-  expect(isSame(one, other)).toBe(same);
+  expect(sameRepository(one, other)).toBe(same);
 });
