@@ -65,6 +65,27 @@ describe('the action', () => {
     expect(log).toContain('::error title=Sphere%3A BUILD_FAILED::');
   });
 
+  test('publishes a preview under a name or that of the branch, and the live site whatever the branch', async () => {
+    const workspace = project(sphere, 'targets', {
+      'index.html': 'x',
+      'sphere.json': '{"productionBranch":"main"}',
+    });
+    const push = {
+      GITHUB_REF: 'refs/heads/feature-a',
+      GITHUB_REF_NAME: 'feature-a',
+      GITHUB_SHA: 'a'.repeat(40),
+    };
+    const targetOf = async (inputs: Record<string, string>) => {
+      const { code, outputs, log } = await act(workspace, { project: 'targets', ...inputs }, push);
+      expect(code, log).toBe(0);
+      return (await sphere.json<Deployment>(['inspect', outputs.id as string])).target;
+    };
+    expect(await targetOf({ preview: 'pr-1' })).toBe('pr-1');
+    expect(await targetOf({ preview: 'true' })).toBe('feature-a');
+    expect(await targetOf({})).toBe('feature-a');
+    expect(await targetOf({ prod: 'true' })).toBe('live');
+  });
+
   test('takes inputs as words, whatever is in them', async () => {
     const workspace = project(sphere, 'words', { 'a b/$(touch hacked)/index.html': 'x' });
     const { code, outputs } = await act(workspace, { project: 'words', dir: 'a b/$(touch hacked)' });
@@ -102,14 +123,14 @@ describe('two workflows for forks', () => {
     );
     const { code, outputs, log } = await act(
       workspace,
-      { project: 'my-site-pr-12', prebuilt: 'site' },
+      { project: 'my-site', preview: 'pr-12', prebuilt: 'site' },
       { GITHUB_SHA: 'b'.repeat(40), GITHUB_REF: 'refs/heads/main', GITHUB_EVENT_PATH: event },
     );
     expect(code, log).toBe(0);
     expect((await get(outputs.url as string)).body).toBe('from a fork');
     expect(() => readFileSync(join(site, 'hacked'))).toThrow();
     const deployment = await sphere.json<Deployment>(['inspect', outputs.id as string]);
-    expect(deployment.project).toBe('my-site-pr-12');
+    expect(deployment).toMatchObject({ project: 'my-site', target: 'pr-12' });
     expect(deployment.source).toMatchObject({
       kind: 'prebuilt',
       git: { commit: head, branch: 'fix', dirty: false },
@@ -145,11 +166,11 @@ describe('docs/ci.md', () => {
       Object.values((block.jobs ?? {}) as Record<string, { steps?: { uses?: string; with?: object }[] }>),
     );
     const uses = steps.flatMap((job) => job.steps ?? []).filter((step) => step.uses?.includes('/sphere@'));
-    expect(uses).toHaveLength(2);
+    expect(uses).toHaveLength(3);
     for (const step of uses) {
       const given = Object.keys(step.with ?? {});
       expect(given.filter((name) => !(name in action.inputs))).toEqual([]);
-      expect(given).toEqual(expect.arrayContaining(['url', 'token']));
+      expect(given).toContain('url');
     }
     for (const name of [...Object.keys(action.inputs), ...Object.keys(action.outputs)])
       expect(docs).toContain(`\`${name}\``);
