@@ -1,27 +1,27 @@
 /** `sphere deploy`: from settings and a source to a deployment, followed to its end. */
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../contract/api.ts';
+import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import type { Context, Result } from './command.ts';
-import { alreadyLive, conclude, DeploymentEnded, resultObject } from './deployment-end.ts';
+import { seeToEnd, untilInterrupted } from './created-deployment.ts';
+import { alreadyLive } from './deployment-end.ts';
 import { deploymentEnvironment, type EnvironmentFlags } from './deployment-environment.ts';
+import { createRequest } from './deployment-request.ts';
 import { checkDirectory } from './directory.ts';
 import { dryRunResult } from './dry-run.ts';
 import { readTimeout } from './durations.ts';
-import { type EventFile, openEventFile } from './event-file.ts';
-import { type FollowRequest, followDeployment } from './follow.ts';
 import { agreeToSource } from './foreign-source.ts';
-import { type GithubResults, openGithubResults, readGithubEvent } from './github-results.ts';
+import { readGithubEvent } from './github-results.ts';
 import { isolationMode } from './isolation.ts';
 import { connectPlane, type Plane } from './plane.ts';
 import { choosePlane, type PlaneChoice, planeNotChosen } from './plane-choice.ts';
 import { planSource } from './planned-source.ts';
-import { type PrebuiltBuilder, startPrebuiltBuilder } from './prebuilt.ts';
+import { publishPrebuilt } from './prebuilt.ts';
 import { NotPushed } from './pushed.ts';
 import { readProject } from './read-project.ts';
 import { readTargets, replacementText } from './replacement.ts';
-import { buildValues, type SettingFlags, type Settings } from './settings.ts';
+import { type Reports, reporting } from './reports.ts';
+import type { SettingFlags } from './settings.ts';
 import { type PreparedSource, prepareSource } from './source.ts';
 import {
   branchOf,
@@ -46,31 +46,9 @@ export type DeployOptions = SettingFlags &
   };
 
 /** Deploys `named` (a directory; default: the context's). Throws what went wrong, `DeploymentEnded` once there was a deployment. */
-export async function deploy(
-  context: Context,
-  named: string | undefined,
-  options: DeployOptions,
-): Promise<Result> {
-  const { environment, output } = context;
-  const reports: Reports = {
-    events: openEventFile(environment.variables.SPHERE_OUTPUT_FILE ?? null, output.warn),
-    github: openGithubResults(environment.github, output.warn),
-  };
-  try {
-    return await deployOrUpload(context, named, options, reports);
-  } catch (error) {
-    if (error instanceof SphereError) {
-      const body = error.toBody();
-      reports.events.write({ type: 'error', error: body });
-      const deployment = error instanceof DeploymentEnded ? error.deployment : null;
-      reports.github.ended({ deployment, error: body });
-    }
-    throw error;
-  }
+export function deploy(context: Context, named: string | undefined, options: DeployOptions): Promise<Result> {
+  return reporting(context, (reports) => deployOrUpload(context, named, options, reports));
 }
-
-/** Who else is told how it goes: the scripts around, and the workflow. */
-type Reports = { events: EventFile; github: GithubResults };
 
 /** Where the commit here is not on the named repository, a person may have the directory uploaded instead. */
 async function deployOrUpload(
@@ -93,7 +71,7 @@ async function deployAndFollow(
   context: Context,
   named: string | undefined,
   options: DeployOptions,
-  { events, github }: Reports,
+  reports: Reports,
 ): Promise<Result> {
   const startedAt = Date.now();
   const { environment, output } = context;
@@ -137,50 +115,43 @@ async function deployAndFollow(
     readTargets(plane.api, slug),
     sendSource(plane, prepared, output.note),
   ]);
-  const request = {
-    ...createRequest(settings, prepared, options, environment.variables.SPHERE_GIT_TOKEN, slug),
-    ...targetFields(target, slug),
-    ...(values === undefined ? {} : { environment: values }),
-    // What everybody wants is not said: an older plane may run.
-    ...(isolation === 'auto' ? {} : { isolation }),
-  };
-
-  const interrupted = new AbortController();
-  const release = context.interrupt.hold(() => interrupted.abort());
-  try {
+  const request = createRequest({
+    settings,
+    prepared,
+    slug,
+    target,
+    environment: values,
+    isolation,
+    gitToken: environment.variables.SPHERE_GIT_TOKEN,
+    force: options.force === true,
+    cache: options.cache,
+  });
+  return untilInterrupted(context, plane, async (interrupted) => {
     const answer = await create(context, plane, request, target);
-    const { deployment } = answer;
+    const { deployment, builder } = answer;
     if (answer.outcome === 'already_live') {
-      github.ended({ deployment, error: null });
-      return alreadyLive(context, deployment, events);
+      reports.ended(deployment, 'already_live');
+      reports.done(deployment);
+      return alreadyLive(context, deployment);
     }
-    const { id, project: created, target: to, url } = deployment;
-    const replaced = replacementText(answer, created === slug ? before : [], Date.now());
+    const replaced = replacementText(answer, deployment.project === slug ? before : [], Date.now());
     if (replaced) output.note(replaced);
-    events.write({ type: 'created', id, project: created, target: to, url });
-    github.created(deployment);
-    if (options.detach) {
-      output.note(`Left running; see \`sphere logs ${id} -f\`.`);
-      github.ended({ deployment, error: null });
-      return { json: resultObject('created', deployment), text: id };
-    }
-    const ended = await follow(context, {
+    const { prebuilt: files } = prepared;
+    const publish =
+      builder && files !== null
+        ? { plane, answer: { ...answer, builder }, directory: files, environment: environment.forChildren }
+        : null;
+    return seeToEnd(context, {
       plane,
-      answer,
-      prepared,
-      events,
-      interrupted: interrupted.signal,
-      ...(timeoutMs === undefined ? {} : { timeout: { ms: timeoutMs, from: startedAt } }),
+      deployment,
+      reports,
+      interrupted,
+      startedAt,
+      timeoutMs,
+      detach: options.detach === true,
+      ...(publish ? { beside: () => publishPrebuilt(publish) } : {}),
     });
-    const { status, reason } = ended;
-    events.write({ type: 'ended', id, project: created, target: to, url: ended.url, status, reason });
-    const result = conclude(context, ended, Date.now() - startedAt, interrupted.signal.aborted);
-    github.ended({ deployment: ended, error: null });
-    return result;
-  } finally {
-    release();
-    plane.api.close();
-  }
+  });
 }
 
 function checkUse(named: string | undefined, options: DeployOptions): void {
@@ -251,38 +222,6 @@ async function sendSource(
   await sendArchive(plane.api, { digest, bytes }, open());
 }
 
-function createRequest(
-  settings: Settings,
-  prepared: PreparedSource,
-  options: DeployOptions,
-  gitToken: string | undefined,
-  slug: string,
-): CreateDeployment {
-  const { source, origin } = prepared;
-  return {
-    project: slug,
-    projectNamed: settings.slugNamed || settings.slug === null,
-    origin,
-    ...(settings.region ? { region: settings.region.value } : {}),
-    source,
-    build: source.kind === 'prebuilt' ? {} : requestedBuild(settings, options),
-    ...(source.kind === 'prebuilt' ? { serving: settings.serving } : {}),
-    force: options.force === true,
-    noCache: !options.cache,
-    ...(source.kind === 'git' && gitToken !== undefined ? { gitToken } : {}),
-  };
-}
-
-function requestedBuild(settings: Settings, { force }: DeployOptions): CreateDeployment['build'] {
-  const { build, limits } = settings;
-  return {
-    ...buildValues(build),
-    ...(limits ? { limits } : {}),
-    // Who says --force wants a build.
-    ...(force ? { ignoreCommand: null } : {}),
-  };
-}
-
 /** A derived slug may be somebody's already: a person can say another one. */
 async function create(
   context: Context,
@@ -300,58 +239,4 @@ async function create(
     const renamed = { ...request, project, projectNamed: true, ...targetFields(target, project) };
     return create(context, plane, renamed, target);
   }
-}
-
-async function follow(
-  { output, environment }: Context,
-  work: {
-    plane: Plane;
-    answer: CreateDeploymentAnswer;
-    prepared: PreparedSource;
-    events: EventFile;
-    interrupted: AbortSignal;
-    timeout?: NonNullable<FollowRequest['timeout']>;
-  },
-): Promise<Deployment> {
-  const { plane, answer, prepared, events, interrupted, timeout } = work;
-  const { builder, deployment } = answer;
-  let written = 0;
-  const followed = followDeployment({
-    plane,
-    deployment,
-    output,
-    interrupted,
-    ...(timeout ? { timeout } : {}),
-    onState: ({ phases }) => {
-      for (const { phase } of phases.slice(written))
-        events.write({ type: 'phase', id: deployment.id, phase });
-      written = phases.length;
-    },
-  });
-  if (!builder || prepared.prebuilt === null) return followed;
-  const child = startPrebuiltBuilder({
-    planeUrl: plane.address.url,
-    answer: { ...answer, builder },
-    directory: prepared.prebuilt,
-    environment: environment.forChildren,
-  });
-  try {
-    return await Promise.race([followed, brokenBuilder(child, plane, deployment)]);
-  } finally {
-    child.stop();
-  }
-}
-
-/** Rejects when the builder has ended without telling the plane how; else stays pending. */
-async function brokenBuilder(child: PrebuiltBuilder, plane: Plane, deployment: Deployment): Promise<never> {
-  const { exitCode, printed } = await child.ended;
-  await sleep(2_000);
-  const { status } = await plane.api.getDeployment(deployment.id);
-  if (exitCode === 0 || status !== 'building') return new Promise(() => {});
-  await plane.api.cancelDeployment(deployment.id);
-  const how = exitCode === null ? 'was killed' : `ended with exit code ${exitCode}`;
-  throw new DeploymentEnded(deployment, 'INFRASTRUCTURE', `The program that publishes ${how}.`, {
-    details: printed.trim().split('\n').slice(-20),
-    hint: 'Try again; the deployment was cancelled.',
-  });
 }

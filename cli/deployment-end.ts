@@ -3,7 +3,6 @@ import type { Deployment } from '../contract/api.ts';
 import { codeOfReason, SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
 import type { Context, Result } from './command.ts';
-import type { EventFile } from './event-file.ts';
 import { publishedLine, timeLine } from './summary.ts';
 
 /** A deployment that ended otherwise than it should; `--json` shows it beside the error. */
@@ -17,13 +16,8 @@ export class DeploymentEnded extends SphereError {
 }
 
 /** The result of a deployment that was not made, because the same is live. */
-export function alreadyLive(
-  { output }: Pick<Context, 'output'>,
-  deployment: Deployment,
-  events: EventFile,
-): Result {
-  const { id, project, target, url, status } = deployment;
-  events.write({ type: 'ended', id, project, target, url, status, reason: null, outcome: 'already_live' });
+export function alreadyLive({ output }: Pick<Context, 'output'>, deployment: Deployment): Result {
+  const { id, url } = deployment;
   output.note(
     `${output.paint('green', '✔')} Nothing has changed: this is already live (${id}). --force builds it again.`,
   );

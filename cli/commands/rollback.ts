@@ -1,7 +1,8 @@
 /** `sphere rollback` */
 import type { Deployment, RollbackAnswer, RollbackPlan } from '../../contract/api.ts';
 import type { Api } from '../api.ts';
-import type { CommandFile } from '../command.ts';
+import type { CommandFile, Context, Result } from '../command.ts';
+import type { Reports } from '../reports.ts';
 
 type RollbackOptions = { slug?: string; timeout?: string };
 
@@ -22,24 +23,35 @@ of the site. Builds that run meanwhile do not replace what was rolled back to.`,
   async run(context, [id], options: RollbackOptions) {
     const { readTimeout } = await import('../durations.ts');
     const timeoutMs = readTimeout(options.timeout);
-    const { openPlane, projectSlug } = await import('../session.ts');
-    const { api } = await openPlane(context);
-    // A deployment knows its project, so that an id alone works from anywhere.
-    const named = options.slug !== undefined || id === undefined;
-    const slug = named ? await projectSlug(context, options) : (await api.getDeployment(id)).project;
-    const plan = await askPlan(api, slug, id);
-    if (plan) context.output.note(await describePlan(plan, slug));
-    const { note, paint } = context.output;
-    if (context.prompts && !(await context.prompts.confirm('Roll back?'))) {
-      note('Nothing was changed.');
-      return { json: { rolledBack: false, plan }, text: null };
-    }
-    // What was shown is what happens, also when something else became live meanwhile.
-    const answer = await carryOut(api, slug, plan?.deployment.id ?? id, timeoutMs);
-    note(`${paint('green', '✔')} Rolled ${paint('bold', slug)} back to ${answer.deployment.id}.`);
-    return { json: { ...answer, ...(plan ? { figures: plan.figures } : {}) }, text: answer.url };
+    const { reporting } = await import('../reports.ts');
+    return reporting(context, (reports) => rollBack(context, id, { ...options, timeoutMs }, reports));
   },
 };
+
+async function rollBack(
+  context: Context,
+  id: string | undefined,
+  { timeoutMs, ...options }: RollbackOptions & { timeoutMs: number | undefined },
+  reports: Reports,
+): Promise<Result> {
+  const { openPlane, projectSlug } = await import('../session.ts');
+  const { api } = await openPlane(context);
+  // A deployment knows its project, so that an id alone works from anywhere.
+  const named = options.slug !== undefined || id === undefined;
+  const slug = named ? await projectSlug(context, options) : (await api.getDeployment(id)).project;
+  const plan = await askPlan(api, slug, id);
+  if (plan) context.output.note(await describePlan(plan, slug));
+  const { note, paint } = context.output;
+  if (context.prompts && !(await context.prompts.confirm('Roll back?'))) {
+    note('Nothing was changed.');
+    return { json: { rolledBack: false, plan }, text: null };
+  }
+  // What was shown is what happens, also when something else became live meanwhile.
+  const answer = await carryOut(api, slug, plan?.deployment.id ?? id, timeoutMs);
+  note(`${paint('green', '✔')} Rolled ${paint('bold', slug)} back to ${answer.deployment.id}.`);
+  reports.done({ ...answer.deployment, url: answer.url });
+  return { json: { ...answer, ...(plan ? { figures: plan.figures } : {}) }, text: answer.url };
+}
 
 /** What would change; null from a plane that cannot say so. */
 async function askPlan(api: Api, slug: string, id: string | undefined): Promise<RollbackPlan | null> {

@@ -6,7 +6,7 @@ import type { Deployment } from '../../contract/api.ts';
 import type { EnvironmentList } from '../../contract/environment-api.ts';
 import type { LogLine } from '../../contract/logs.ts';
 import { built, project } from './projects.ts';
-import { get, openSphere } from './sphere.ts';
+import { get, openSphere, until } from './sphere.ts';
 
 const sphere = openSphere();
 afterAll(() => sphere.close());
@@ -88,9 +88,10 @@ test('P7: a build that prints secrets in every form leaves them in no terminal, 
     // No half of the base64 either, as a wrapped line would be.
     expect(seen).not.toContain(Buffer.from(longSecret).toString('base64').slice(60, 100));
   }
+  // What the build was given to run in is the author's own, and is removed with the builder.
+  await until('the builder is gone', () => readdirSync(join(sphere.home, 'builds')).length === 0);
   for (const file of filesBelow(sphere.home)) {
     const content = readFileSync(file);
-    // What the build was given to run in is the author's own; all else is the plane's.
     for (const trace of traces(secret)) expect([file, content.includes(trace)]).toEqual([file, false]);
   }
 });

@@ -7,6 +7,7 @@ import type { ErrorBody } from '../../contract/errors.ts';
 import type { LogLine } from '../../contract/logs.ts';
 import { built, project } from './projects.ts';
 import { get, openSphere } from './sphere.ts';
+import { openWorkflow } from './workflow.ts';
 
 const sphere = openSphere();
 afterAll(() => sphere.close());
@@ -134,7 +135,8 @@ describe('inspect --wait', () => {
 test('redeploy builds the uploaded directory as it was, whatever has become of it since', async () => {
   const live = deployed[0] as string;
   writeFileSync(join(cwd, 'build.mjs'), 'not even JavaScript');
-  const { code, stdout, stderr } = await sphere.run(['redeploy', '--json'], { cwd });
+  const { environment, outputs, events } = openWorkflow(sphere.root);
+  const { code, stdout, stderr } = await sphere.run(['redeploy', '--json'], { cwd, environment });
   expect(code).toBe(0);
   const again = JSON.parse(stdout) as { id: string; url: string; deployment: Deployment };
   deployed.unshift(again.id);
@@ -142,6 +144,8 @@ test('redeploy builds the uploaded directory as it was, whatever has become of i
   expect(again.deployment.source).toEqual((await sphere.inspect(live)).source);
   expect(stderr).toContain(`once more, as ${live} did`);
   expect((await get(again.url)).body).toBe('two');
+  expect(outputs()).toEqual({ id: again.id, url: again.url, status: 'ready' });
+  expect([events()[0], events().at(-1), events().includes('phase')]).toEqual(['created', 'ended', true]);
 });
 
 test('rollback shows what will change before it does', async () => {
@@ -153,8 +157,12 @@ test('rollback shows what will change before it does', async () => {
   );
   expect(stderr.indexOf('~ index.html')).toBeLessThan(stderr.indexOf('✔ Rolled'));
   expect((await get(stdout.trim())).body).toBe('one');
-  const back = await sphere.json<RollbackAnswer & { figures: object }>(['rollback', deployed[0] as string]);
+  const { environment, outputs } = openWorkflow(sphere.root);
+  const back = await sphere.json<RollbackAnswer & { figures: object }>(['rollback', deployed[0] as string], {
+    environment,
+  });
   expect(back).toMatchObject({ previous: { id: first }, figures: { changed: 1, same: 1 } });
+  expect(outputs()).toEqual({ id: deployed[0], url: stdout.trim(), status: 'ready' });
 });
 
 describe('a directory', () => {

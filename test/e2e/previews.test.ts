@@ -8,6 +8,7 @@ import { packageRoot } from '../../files/package-root.ts';
 import { openEmbeddedDatabase } from '../../server/database/embedded.ts';
 import { built, project } from './projects.ts';
 import { get, openSphere, until } from './sphere.ts';
+import { openWorkflow } from './workflow.ts';
 
 const sphere = openSphere();
 afterAll(() => sphere.close());
@@ -81,9 +82,11 @@ test('promote makes what a preview serves live without a build, and rollback tak
   const live = await deploy(cwd);
   project(sphere, 'promoted', page('two'));
   const preview = await deploy(cwd, '--preview', 'next');
-  const run = await sphere.run(['promote', 'next'], { cwd });
+  const { environment, outputs } = openWorkflow(sphere.root);
+  const run = await sphere.run(['promote', 'next'], { cwd, environment });
   expect(run.code, run.stderr).toBe(0);
   expect(run.stdout).toBe(`${live.url}\n`);
+  expect(outputs()).toEqual({ id: preview.id, url: live.url, status: 'ready' });
   expect(run.stderr).toContain(`was  ${live.id}`);
   expect(run.stderr).toContain(`now  ${preview.id}`);
   expect(await bodyOf(live.url)).toBe(`two next ${preview.url}`);
