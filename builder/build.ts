@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import type { BuildResult } from '../contract/builder-api.ts';
 import type { Serving } from '../contract/configuration.ts';
 import { SphereError } from '../contract/errors.ts';
+import { environmentOf, sayEnvironment, sphereNames } from './build-environment.ts';
 import { buildRetry } from './build-retry.ts';
 import { keepFrameworkCaches, restoreFrameworkCaches } from './cache/frameworks.ts';
 import { frameworkCachesOf } from './cache/places.ts';
 import { handOver } from './command/build-user.ts';
 import { failureOf } from './command/ending.ts';
-import { commandEnvironment, toolEnvironment } from './command/environment.ts';
+import { toolEnvironment } from './command/environment.ts';
 import { type CommandSteps, openSteps } from './command/steps.ts';
 import { type BuildContext, enterPhase, warn } from './context.ts';
 import { askIgnoreCommand } from './ignore.ts';
@@ -63,7 +64,7 @@ export async function build(context: BuildContext): Promise<Built | Ignored> {
         source: directory,
         user: context.config.buildUser,
         wrapper: isolation?.wrapper ?? null,
-        environment: environmentOf(context, isolation, plan, chosen, directory),
+        environment: environmentOf(context, { isolation, plan, tools: chosen, source: directory }),
       });
     const steps = await installOnce(context, { plan, source: directory, tools, steps: open(tools) }, open);
     await runBuild(context, plan, directory, steps);
@@ -193,52 +194,6 @@ function runsCommands({ install, build }: BuildPlan): boolean {
 function firstPhase(plan: BuildPlan): 'install' | 'build' | 'upload' {
   if (plan.install !== null) return 'install';
   return plan.build === null ? 'upload' : 'build';
-}
-
-/** Names alone: a value that is no secret may still be nobody's business who reads the log. */
-function sayEnvironment({ spec, log }: BuildContext): void {
-  const values = spec.environment ?? [];
-  if (values.length === 0) return;
-  const from = { deployment: ' (of this deployment)', project: '', file: ' (sphere.json)' } as const;
-  const names = values.map((value) => `${value.name}${value.sensitive ? ' (secret)' : from[value.from]}`);
-  log.say(`Environment values: ${names.join(', ')}.`);
-}
-
-function environmentOf(
-  context: BuildContext,
-  isolation: Isolation | null,
-  plan: BuildPlan,
-  tools: Tools,
-  directory: string,
-) {
-  const { spec, config } = context;
-  const directories = new Set([
-    plan.rootDirectory,
-    plan.build?.directory ?? '.',
-    plan.install?.directory ?? '.',
-  ]);
-  return commandEnvironment(isolation?.machine ?? config.machine, {
-    programs: [
-      ...[...directories].map((inner) => join(directory, inner, 'node_modules', '.bin')),
-      ...tools.programs,
-    ],
-    derived: { ...plan.environment, ...isolation?.environment },
-    given: Object.fromEntries((spec.environment ?? []).map(({ name, value }) => [name, value])),
-    sphere: sphereNames(context),
-  });
-}
-
-/** What Sphere tells every command. */
-function sphereNames({ spec }: BuildContext) {
-  const git = spec.source.kind === 'git' ? spec.source : spec.source.git;
-  return {
-    CI: '1',
-    SPHERE: '1',
-    SPHERE_SITE_URL: spec.siteUrl,
-    SPHERE_TARGET: spec.target,
-    ...(git?.commit === undefined ? {} : { SPHERE_COMMIT: git.commit }),
-    ...(git?.branch === undefined ? {} : { SPHERE_BRANCH: git.branch }),
-  };
 }
 
 async function runBuild(

@@ -82,24 +82,21 @@ async function lookAtPlane(context: Context): Promise<Finding[]> {
   }
   if (choice.kind === 'hosted') return lookAtHosted(choice);
   const file = await answeringPlane(home);
-  const seen =
-    choice.kind === 'none'
-      ? 'none chosen yet'
-      : file
-        ? `on this machine, Sphere ${file.version}, at ${file.url}`
-        : 'on this machine, not running: the next command that needs it starts it';
-  const plane: Finding =
-    choice.kind === 'none'
-      ? {
-          name: 'plane',
-          state: 'warn',
-          seen,
-          fix: 'Use one here with `sphere deploy --local`, or sign in to one: `sphere login`.',
-        }
-      : file && file.version !== version
-        ? versionFinding(file.version, `${seen}`)
-        : ok('plane', seen);
+  const plane = choice.kind === 'none' ? noPlane : embeddedFinding(file);
   return [plane, await lookAtDisk(home), ...(file ? [] : await lookAtPort(home))];
+}
+
+const noPlane: Finding = {
+  name: 'plane',
+  state: 'warn',
+  seen: 'none chosen yet',
+  fix: 'Use one here with `sphere deploy --local`, or sign in to one: `sphere login`.',
+};
+
+function embeddedFinding(running: { version: string; url: string } | null): Finding {
+  if (!running) return ok('plane', 'on this machine, not running: the next command that needs it starts it');
+  const seen = `on this machine, Sphere ${running.version}, at ${running.url}`;
+  return running.version === version ? ok('plane', seen) : versionFinding(running.version, seen);
 }
 
 function versionFinding(theirs: string, seen: string): Finding {

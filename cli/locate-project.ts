@@ -4,8 +4,9 @@
  */
 import { existsSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
-import type { BuildSettings, Configuration } from '../contract/configuration.ts';
+import type { BuildSettings } from '../contract/configuration.ts';
 import { SphereError } from '../contract/errors.ts';
+import { mergeConfigurations } from '../files/merge-configurations.ts';
 import { configurationName, type ProjectDirectory, readProjectDirectory } from './directory.ts';
 import { planDirectory } from './planned-source.ts';
 import type { Setting } from './settings.ts';
@@ -83,17 +84,6 @@ async function inside(outer: ProjectDirectory, root: Setting<string>): Promise<P
     top,
     root: { value: relativePath(top, directory), from: root.from },
   };
-}
-
-/**
- * The settings of the package at `root`: its own file's, above those of the file at the top, which counts when it is not
- * about another package. The builder reads them in the same way. Pure.
- */
-export function mergeConfigurations(outer: Configuration, inner: Configuration, root: string): Configuration {
-  const { rootDirectory, ...rest } = outer;
-  const isAboutIt =
-    rootDirectory === undefined || path.posix.normalize(rootDirectory).replace(/\/$/, '') === root;
-  return isAboutIt ? { ...rest, ...inner } : inner;
 }
 
 /** The directory above whose `sphere.json` names `directory` as its root directory; the search ends at the repository's top. */

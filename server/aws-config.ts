@@ -1,4 +1,5 @@
 /** What a hosted plane must know of AWS: regions, buckets, and where build tasks run. */
+import { reservedPrefixes } from './adapters/s3/bucket-name.ts';
 import { knownRegions, regionFacts } from './adapters/s3/region-table.ts';
 import { address, type EnvironmentValues, either, nearest, quoted } from './environment-values.ts';
 
@@ -121,11 +122,11 @@ const parseBucketPrefix = (most: number, hyphenLast: boolean) => (text: string) 
   /^[a-z0-9][a-z0-9-]*$/.test(text) &&
   text.length <= most &&
   (hyphenLast || !text.endsWith('-')) &&
-  !/^(xn--|sthree-|amzn-s3-demo-)/.test(text)
+  !reservedPrefixes.some((start) => text.startsWith(start))
     ? text
     : undefined;
 const bucketPrefixWants = (most: number, example: string) =>
-  `at most ${most} of a-z, 0-9 and inner hyphens that do not begin with xn--, sthree- or amzn-s3-demo-, such as ${example}`;
+  `at most ${most} of a-z, 0-9 and inner hyphens that do not begin with ${reservedPrefixes.join(' or ')}, such as ${example}`;
 
 function readOrigin(values: EnvironmentValues, name: string, example: string): string | null {
   if (values.text(name) === undefined) return null;

@@ -1,5 +1,6 @@
 /** An orderly end: what was opened is closed in reverse, each part under a deadline. */
 import { SphereError } from '../contract/errors.ts';
+import { within } from './within.ts';
 
 /** How long one part's orderly end may take, in milliseconds. */
 const closeWithinMs = 5_000;
@@ -7,15 +8,7 @@ const closeWithinMs = 5_000;
 /** Closes in reverse, each under a deadline, and goes on when one closer fails or hangs. */
 export async function closeAll(closers: (() => Promise<void>)[], log: (line: string) => void): Promise<void> {
   for (const close of closers.splice(0).reverse()) {
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new Error(`not closed within ${closeWithinMs / 1000} s`)),
-        closeWithinMs,
-      );
-    });
-    await Promise.race([close(), deadline]).catch((error: unknown) => log(describe('closing failed', error)));
-    clearTimeout(timer);
+    await within(closeWithinMs, close()).catch((error: unknown) => log(describe('closing failed', error)));
   }
 }
 

@@ -3,30 +3,28 @@ import { createHash } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
-import { LIVE, reservedSlugs } from '../contract/words.ts';
-import { withoutCredentials } from '../files/git-program.ts';
-import { checkRepositoryHost } from '../files/repository-host.ts';
-import { checkRef, checkRepository } from '../files/repository-url.ts';
+import { LIVE } from '../contract/words.ts';
 import { asker, nothingChanged } from './asked-by.ts';
 import { recordChange } from './audit.ts';
+import { checkRequest, regionOf, targetOf } from './check-creation.ts';
 import type { Tables } from './database/tables.ts';
 import {
   type DeploymentRow,
   endDeployment,
-  findDeployment,
   liveDeployments,
   lockDeployment,
   sayEnd,
   viewDeployment,
 } from './deployments.ts';
 import { ensureProject } from './ensure-project.ts';
+import { findByKey, type KeyedRequest, keyedRequest, keyTaken, rememberKey } from './idempotency-keys.ts';
 import { newId } from './keys.ts';
 import { leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
 import { environmentVersion } from './project-environment.ts';
 import { type ProjectRow, siteOn } from './projects.ts';
-import { checkTarget, openPreview, type TargetRow, takeTarget } from './targets.ts';
+import { openPreview, type TargetRow, takeTarget } from './targets.ts';
 import type { Turns } from './turns.ts';
 
 type Created = {
@@ -36,9 +34,6 @@ type Created = {
   outcome: CreateDeploymentAnswer['outcome'];
   superseded: DeploymentRow[];
 };
-
-/** How long an idempotency key is remembered. */
-const keyLifeMs = 24 * 3600_000;
 
 /**
  * Queues a deployment, or finds that the same thing is live already. `key` (optional) makes a repeated call answer
@@ -54,8 +49,8 @@ export async function createDeployment(
 ): Promise<CreateDeploymentAnswer> {
   checkRequest(plane, request);
   const region = regionOf(plane, request);
-  const bodyHash = createHash('sha256').update(JSON.stringify(request)).digest('hex');
-  const known = key === undefined ? undefined : await findByKey(plane, account, key, bodyHash);
+  const keyed = key === undefined ? null : keyedRequest(account, key, request);
+  const known = keyed ? await findByKey(plane, keyed) : undefined;
   if (known) {
     nothingChanged();
     return answerAgain(plane, known);
@@ -74,12 +69,10 @@ export async function createDeployment(
   // Whoever builds it elsewhere has begun already: the place of the site is made first.
   if (request.source.kind === 'prebuilt') await plane.sites.prepare(siteOn(project, targetOf(request)));
   const insert = () =>
-    plane.database.transaction((trx) =>
-      insertDeployment(plane, trx, account, project, request, key, bodyHash),
-    );
+    plane.database.transaction((trx) => insertDeployment(plane, trx, account, project, request, keyed));
   const created = await turns(project.id, insert).catch(async (error: unknown): Promise<Created> => {
-    if (error !== keyTaken || key === undefined) throw error;
-    const first = await findByKey(plane, account, key, bodyHash);
+    if (error !== keyTaken || keyed === null) throw error;
+    const first = await findByKey(plane, keyed);
     if (!first) throw error;
     return { row: first, outcome: 'created', superseded: [] };
   });
@@ -100,59 +93,6 @@ async function liveAlready(plane: Plane, row: DeploymentRow): Promise<ReadonlyMa
   return liveDeployments(plane.database.query, [row.project_id]);
 }
 
-function checkRequest(plane: Plane, request: CreateDeployment): void {
-  const most = Math.floor(plane.settings.timeLimitMs / 60_000);
-  const minutes = request.build.limits?.minutes;
-  if (minutes !== undefined && minutes > most) {
-    throw new SphereError(
-      'REQUEST_INVALID',
-      `this plane builds for at most ${most} minutes, not ${minutes}`,
-      {
-        hint: `Set "limits": { "minutes": ${most} } in sphere.json, or leave it out.`,
-      },
-    );
-  }
-  if (request.source.kind === 'git') checkSource(plane, request.source.repository, request.source.ref);
-  if (reservedSlugs.includes(request.project)) {
-    throw new SphereError('REQUEST_INVALID', `the slug "${request.project}" is reserved`, {
-      hint: 'Choose another with --slug.',
-    });
-  }
-  if (request.gitToken !== undefined && request.source.kind !== 'git') {
-    throw new SphereError('REQUEST_INVALID', 'a Git token goes with a repository only');
-  }
-  if (withoutCredentials(request.origin) !== request.origin) {
-    throw new SphereError(
-      'REQUEST_INVALID',
-      'the origin holds credentials, which would be shown with the project',
-    );
-  }
-  checkTarget(request.project, targetOf(request), request.expireAfterDays);
-}
-
-const targetOf = (request: CreateDeployment) => request.target ?? LIVE;
-
-/** What no builder would clone is not taken either: an address with a password in it would be kept and shown. */
-function checkSource(
-  { settings: { allowLocalRepository: allowLocal, gitHosts } }: Plane,
-  url: string,
-  ref: string | undefined,
-): void {
-  const repository = checkRepository(url, { allowLocal });
-  if (ref !== undefined) checkRef(ref);
-  if (!allowLocal) checkRepositoryHost(repository, gitHosts);
-}
-
-/** The region that is asked for, or null where the plane chooses. Throws `REQUEST_INVALID` for one that it has not. */
-function regionOf(plane: Plane, request: CreateDeployment): string | null {
-  const { region } = request;
-  const { regions } = plane.sites;
-  if (region === undefined || regions.includes(region)) return region ?? null;
-  throw new SphereError('REQUEST_INVALID', `this plane has no region "${region}"`, {
-    hint: `Choose one of: ${regions.join(', ')}.`,
-  });
-}
-
 /** What makes two deployments the same: source, settings, environment values and how they are served. */
 export function fingerprintOf(request: CreateDeployment, environment: string | null): string {
   const { source } = request;
@@ -170,35 +110,13 @@ export function fingerprintOf(request: CreateDeployment, environment: string | n
     .digest('hex');
 }
 
-async function findByKey(plane: Plane, account: string, key: string, bodyHash: string) {
-  const known = await plane.database.query
-    .selectFrom('idempotency_keys')
-    .selectAll()
-    .where('account_id', '=', account)
-    .where('key', '=', key)
-    .where('created_at', '>', new Date(plane.now() - keyLifeMs))
-    .executeTakeFirst();
-  if (!known) return undefined;
-  if (known.body_hash !== bodyHash) {
-    throw new SphereError(
-      'IDEMPOTENCY_KEY_REUSED',
-      'this Idempotency-Key was sent with another body before',
-      {
-        hint: 'Send a new key with a new request.',
-      },
-    );
-  }
-  return findDeployment(plane.database.query, account, known.deployment_id);
-}
-
 async function insertDeployment(
   plane: Plane,
   trx: Transaction<Tables>,
   account: string,
   project: ProjectRow,
   request: CreateDeployment,
-  key: string | undefined,
-  bodyHash: string,
+  keyed: KeyedRequest | null,
 ): Promise<Created> {
   const name = targetOf(request);
   const now = plane.now();
@@ -273,7 +191,7 @@ async function insertDeployment(
     .returningAll()
     .executeTakeFirstOrThrow();
   await recordChange(trx, { action: 'createDeployment', account, project: project.slug, object: row.id });
-  if (key !== undefined) await rememberKey(trx, account, key, bodyHash, row.id, now);
+  if (keyed) await rememberKey(trx, keyed, row.id, now);
   const superseded: DeploymentRow[] = [];
   for (const { id, deployment_status } of unfinished) {
     if (deployment_status !== 'queued') continue;
@@ -288,41 +206,6 @@ async function insertDeployment(
     superseded.push(old);
   }
   return { row, outcome: 'created', superseded, target };
-}
-
-/** Thrown to undo what a request has written whose key another one has used at the same time. */
-const keyTaken = new Error('the key has been used meanwhile');
-
-/** Keeps `key` for a day. Throws `keyTaken` when it is not free. */
-async function rememberKey(
-  trx: Transaction<Tables>,
-  account: string,
-  key: string,
-  bodyHash: string,
-  deployment: string,
-  now: number,
-): Promise<void> {
-  const value = { body_hash: bodyHash, deployment_id: deployment, created_at: new Date(now) };
-  const kept = await trx
-    .insertInto('idempotency_keys')
-    .values({ account_id: account, key, ...value })
-    .onConflict((conflict) =>
-      conflict
-        .columns(['account_id', 'key'])
-        .doUpdateSet(value)
-        .where('idempotency_keys.created_at', '<=', new Date(now - keyLifeMs)),
-    )
-    .returning('key')
-    .executeTakeFirst();
-  if (!kept) throw keyTaken;
-}
-
-/** Removes keys that are no longer remembered. */
-export async function forgetOldKeys(plane: Plane): Promise<void> {
-  await plane.database.query
-    .deleteFrom('idempotency_keys')
-    .where('created_at', '<=', new Date(plane.now() - keyLifeMs))
-    .execute();
 }
 
 /** What a request is answered that is sent again. */

@@ -31,10 +31,13 @@ export function manifestName({ id, attempt }: Pick<DeploymentRow, 'id' | 'attemp
   return attempt <= 1 ? id : `${id}-${attempt}`;
 }
 
+/** `manifestName` of the row of `deployments` that a query has, in SQL. */
+export const manifestNameSql = sql<string>`
+  case when deployments.attempt <= 1 then deployments.id else deployments.id || '-' || deployments.attempt end`;
+
 /** `manifestName` of a publication's deployment, in SQL. */
 export const publishedManifest = sql<string>`(
-  select case when deployments.attempt <= 1 then deployments.id else deployments.id || '-' || deployments.attempt end
-  from deployments where deployments.id = publications.deployment_id)`;
+  select ${manifestNameSql} from deployments where deployments.id = publications.deployment_id)`;
 
 /** The deployment `id` of `account`. Throws `NOT_FOUND`, also for another account's. */
 export async function findDeployment(db: Queries, account: string, id: string): Promise<DeploymentRow> {

@@ -1,6 +1,6 @@
 /** What one process of a plane does now and then for all of them, whoever comes first. */
 import { sql } from 'kysely';
-import { forgetOldKeys } from './create-deployment.ts';
+import { forgetOldKeys } from './idempotency-keys.ts';
 import { leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
 import type { Build, RunnerRef } from './ports.ts';

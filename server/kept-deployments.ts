@@ -1,6 +1,6 @@
 /** Which deployments' files are kept, by their ids and the names of their manifests: what is live, what is under way, and what may be rolled back to or promoted. */
 import { sql } from 'kysely';
-import { manifestName } from './deployments.ts';
+import { manifestName, manifestNameSql } from './deployments.ts';
 import type { Plane } from './plane.ts';
 
 /** Deployments per target that were live and stay ready for a rollback. */
@@ -19,9 +19,8 @@ export async function keptDeployments(plane: Plane): Promise<Map<string, Set<str
   };
   // Not all that was ever live: of each target only what is kept leaves the database. What waits to be promoted is about
   // to be live, whatever becomes of its preview; what failed half-way may lie about, and its manifest says where.
-  const { rows: done } = await sql<{ project: string; deployment: string; manifest: string | null }>`
-    select targets.project_id as project, last.deployment_id as deployment,
-      case when deployments.attempt > 1 then deployments.id || '-' || deployments.attempt end as manifest from targets
+  const { rows: done } = await sql<{ project: string; deployment: string; manifest: string }>`
+    select targets.project_id as project, last.deployment_id as deployment, ${manifestNameSql} as manifest from targets
     cross join lateral (
       select deployment_id from publications
       where publications.project_id = targets.project_id and publications.target = targets.name
@@ -31,7 +30,7 @@ export async function keptDeployments(plane: Plane): Promise<Map<string, Set<str
     join deployments on deployments.id = last.deployment_id`.execute(query);
   for (const { project, deployment, manifest } of done) {
     keep(project, deployment);
-    if (manifest !== null) keep(project, manifest);
+    keep(project, manifest);
   }
   const unfinished = await query
     .selectFrom('deployments')

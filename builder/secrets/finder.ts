@@ -35,8 +35,7 @@ export function createFinder(texts: readonly Uint8Array[]): Find {
   return (bytes, end, found) => {
     const last = end - blockBytes;
     for (let at = shortest - blockBytes; at <= last; ) {
-      const hash =
-        ((bytes[at] as number) ^ ((bytes[at + 1] as number) << 6) ^ ((bytes[at + 2] as number) << 12)) & mask;
+      const hash = hashAt(bytes, at) & mask;
       const skip = skips[hash] as number;
       if (skip > 0) {
         at += skip;

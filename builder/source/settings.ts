@@ -8,6 +8,7 @@ import {
   servingSchema,
 } from '../../contract/configuration.ts';
 import { parseConfiguration } from '../../files/configuration-file.ts';
+import { isAbout, mergeConfigurations } from '../../files/merge-configurations.ts';
 import { joinPath, type SourceFiles } from '../plan/source-files.ts';
 
 export type SourceSettings = {
@@ -17,28 +18,23 @@ export type SourceSettings = {
   file: string | null;
 };
 
-/**
- * Of a monorepo whose root directory is named on the caller's side, that directory's file counts, and below it the file
- * at the top, where that is not about another directory; `cli/locate-project.ts` reads them in the same way.
- */
+/** Of a monorepo, the files at the top and in the root directory, whoever has named that (`files/merge-configurations.ts`). */
 export async function readSettings(files: SourceFiles, given: BuildSettings): Promise<SourceSettings> {
   const outer = await read(files, configurationFile);
   const named = given.rootDirectory ?? outer?.configuration.rootDirectory;
   const root = named === undefined ? '.' : joinPath(named);
   const inner = root === '.' ? null : await read(files, joinPath(root, configurationFile));
-  const about = outer?.configuration.rootDirectory;
-  const counts = [
-    ...(inner === null ? [] : [inner]),
-    ...(outer !== null && (about === undefined || joinPath(about) === root) ? [outer] : []),
-  ];
-  if (counts.length === 0) return { build: given, serving: {}, file: null };
-  const configuration: Configuration = Object.assign({}, ...counts.map((one) => one.configuration).reverse());
+  const counting = [inner, outer && isAbout(outer.configuration, root) ? outer : null].filter(
+    (one) => one !== null,
+  );
+  if (counting.length === 0) return { build: given, serving: {}, file: null };
+  const configuration = mergeConfigurations(outer?.configuration ?? {}, inner?.configuration ?? {}, root);
   // The root directory is where it is, whatever the file in it says of its own.
   const rootDirectory = root === '.' ? {} : { rootDirectory: root };
   return {
     build: { ...inSource(configuration), ...rootDirectory, ...given },
     serving: pick(configuration, servingSchema.shape),
-    file: counts.map(({ path }) => path).join(' and '),
+    file: counting.map(({ path }) => path).join(' and '),
   };
 }
 

@@ -1,8 +1,8 @@
 /** When a package is sent with its workspace. */
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { mergeConfigurations } from '../../cli/locate-project.ts';
 import { workspaceTop } from '../../cli/workspace.ts';
+import { mergeConfigurations } from '../../files/merge-configurations.ts';
 import { tree } from '../files/tree.ts';
 
 const web = { 'apps/web/package.json': '{"name":"web"}' };

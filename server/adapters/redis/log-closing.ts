@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { ReplyError } from 'ioredis';
-import { within } from '../within.ts';
+import { within } from '../../within.ts';
 import type { RedisConnection } from './connection.ts';
 import { numberBodies } from './log-pieces.ts';
 import { type Entry, keysOf, type LogState, logScripts, unclosedKey } from './log-scripts.ts';

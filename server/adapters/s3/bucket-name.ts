@@ -9,7 +9,7 @@ const longest = longestLabel;
 const hashLength = 8;
 
 /** Prefixes and suffixes that S3 keeps for itself (bucketnamingrules.html). */
-const reservedPrefixes = ['xn--', 'sthree-', 'amzn-s3-demo-'];
+export const reservedPrefixes = ['xn--', 'sthree-', 'amzn-s3-demo-'];
 const reservedSuffixes = ['-s3alias', '--ol-s3', '.mrap', '--x-s3', '--table-s3'];
 
 /** The bucket of a site. A preview has one of its own, `<slug>--<name>`. */
