@@ -63,7 +63,17 @@ export function mergeIntoFile(
   }
   if (appended.length === 0) return merged;
   const between = merged.text === '' || merged.text.endsWith('\n') ? '' : '\n';
-  return { ...merged, text: `${merged.text}${between}${appended.join('\n')}\n` };
+  const added = `${appended.join('\n')}\n`;
+  const atEnd = `${merged.text}${between}${added}`;
+  // What stands open at the end of the file, such as a quote or `NAME:`, would take what follows for its own.
+  const expected = new Map(parseEnvironmentFile(merged.text));
+  for (const name of merged.added) expected.set(name, values.get(name) as string);
+  return { ...merged, text: holds(atEnd, expected) ? atEnd : `${added}${merged.text}` };
+}
+
+function holds(text: string, expected: ReadonlyMap<string, string>): boolean {
+  const found = parseEnvironmentFile(text);
+  return found.size === expected.size && [...expected].every(([name, value]) => found.get(name) === value);
 }
 
 /** The last assignment counts. */

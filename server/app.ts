@@ -98,6 +98,12 @@ export function refuseHost(name: string, response: ServerResponse): void {
   response.end(JSON.stringify({ error: error.toBody() }));
 }
 
+/** How Node answers requests that it cannot read, by its errors; all others are 400. */
+const unreadable: Record<string, string> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
 /** An HTTP server for `answer` with the timeouts that the plane's own clients count on. */
 export function createHttpServer(
   answer: (request: IncomingMessage, response: ServerResponse) => void,
@@ -116,7 +122,11 @@ export function createHttpServer(
       answer(request, response);
     },
   );
-  // A browser that goes away in mid-request is no event for anybody.
-  server.on('clientError', (_, socket) => socket.destroy());
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // A browser that goes away in mid-request is no event for anybody.
+    if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy();
+    const status = unreadable[error.code ?? ''] ?? '400 Bad Request';
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  });
   return server;
 }

@@ -139,8 +139,10 @@ async function startFollowing(
 
 function checkFollow(request: unknown): FollowRequest {
   const { deployment, after } = (request ?? {}) as Partial<FollowRequest>;
-  if (typeof deployment === 'string' && Number.isSafeInteger(after) && (after as number) >= 0) {
-    return { deployment, after: after as number };
+  // PostgreSQL takes no text with NUL in it: such an id would look like a database that fails.
+  const named = typeof deployment === 'string' && /^\w{1,64}$/.test(deployment) ? deployment : null;
+  if (named !== null && Number.isSafeInteger(after) && (after as number) >= 0) {
+    return { deployment: named, after: after as number };
   }
   throw new SphereError(
     'REQUEST_INVALID',

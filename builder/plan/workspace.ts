@@ -56,9 +56,11 @@ export function readYaml(text: string): Record<string, unknown> {
 
 async function findMembers(files: SourceFiles, top: string, patterns: string[]): Promise<string[]> {
   const clean = (pattern: string) => pattern.replace(/^\.\//, '').replace(/\/$/, '');
-  const wanted = picomatch(patterns.filter((pattern) => !pattern.startsWith('!')).map(clean));
-  const unwanted = picomatch(
-    patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => clean(pattern.slice(1))),
+  // The package managers leave out empty ones, too.
+  const matching = (some: string[]) => picomatch(some.map(clean).filter((pattern) => pattern !== ''));
+  const wanted = matching(patterns.filter((pattern) => !pattern.startsWith('!')));
+  const unwanted = matching(
+    patterns.filter((pattern) => pattern.startsWith('!')).map((pattern) => pattern.slice(1)),
   );
   const packages = await findPackages(files, top, patterns.some((pattern) => pattern.includes('**')) ? 6 : 4);
   return packages.filter((path) => {

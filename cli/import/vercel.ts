@@ -18,7 +18,7 @@ export function importVercel(text: string, file: string, into: Collector) {
 
 const tableOf = (value: unknown): Table =>
   typeof value === 'object' && value !== null ? (value as Table) : {};
-const listOf = (value: unknown) => (Array.isArray(value) ? (value as Table[]) : []);
+const listOf = (value: unknown) => (Array.isArray(value) ? value.map(tableOf) : []);
 
 const whyNot: Record<string, string> = {
   framework: 'Sphere detects it; "framework" in sphere.json is for where that is wrong',
@@ -80,11 +80,10 @@ function importRedirect(from: string, rule: Table, into: Collector) {
 function importHeaders(from: string, rule: Table, into: Collector) {
   const paths = conditional(rule) ? null : convert(String(rule.source), '');
   if (paths === null) return into.leave(from, `${rule.source}: ${whyNoRule(rule)}`);
-  const list = Array.isArray(rule.headers) ? (rule.headers as { key?: unknown; value?: unknown }[]) : [];
   into.headers(
     from,
     paths.source,
-    Object.fromEntries(list.map(({ key, value }) => [String(key), String(value)])),
+    Object.fromEntries(listOf(rule.headers).map(({ key, value }) => [String(key), String(value)])),
   );
 }
 

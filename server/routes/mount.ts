@@ -79,6 +79,8 @@ export function mountRoutes({ callers, limits, record, report }: MountOptions, t
         : [
             express.json({
               limit: body?.json ?? '1mb',
+              // No client of ours compresses: what inflates to more than it is, is refused unread.
+              inflate: false,
               strict: true,
               verify: refuseNul,
               reviver: wellFormed,

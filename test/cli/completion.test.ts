@@ -1,11 +1,14 @@
 /** Completion in the real shells: what is offered after what was typed. */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { readCommandTree } from '../../cli/command-tree.ts';
 import { completionScript } from '../../cli/completion.ts';
 import { until } from '../e2e/sphere.ts';
 import { emptyDirectory, tree } from '../files/tree.ts';
+
+// Longer than a shell is waited for, so that what was waited for is said.
+vi.setConfig({ testTimeout: 60_000 });
 
 /** What bash offers for the last of `words`. */
 async function bash(...words: string[]): Promise<string[]> {

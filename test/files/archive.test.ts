@@ -16,10 +16,10 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { Header } from 'tar';
 import { describe, expect, test, vi } from 'vitest';
 import { packSource, unpackSource } from '../../files/archive.ts';
 import { digestSource, digestTree } from '../../files/digest.ts';
+import { archiveOf } from './archive-of.ts';
 import { emptyDirectory, executable, link, type Tree, tree, writeTree } from './tree.ts';
 
 const limits = { files: 1000, bytes: 100 * 1024 ** 2 };
@@ -42,32 +42,6 @@ function filesOpenIn(directory: string): string[] {
     }
   });
   return files.filter((file) => file.startsWith(directory));
-}
-
-type Entry = {
-  path: string;
-  type?: 'File' | 'SymbolicLink' | 'Link' | 'CharacterDevice' | 'FIFO' | 'Directory';
-};
-
-/** A tar.gz with exactly these headers: what no honest program would write. */
-function archiveOf(entries: (Entry & { content?: string; linkpath?: string; size?: number })[]): Readable {
-  const blocks: Buffer[] = [];
-  for (const { path, type = 'File', content = '', linkpath, size } of entries) {
-    const header = new Header({
-      path,
-      type,
-      mode: 0o644,
-      size: size ?? Buffer.byteLength(content),
-      mtime: new Date(0),
-      ...(linkpath === undefined ? {} : { linkpath }),
-    });
-    const block = Buffer.alloc(512);
-    header.encode(block);
-    const body = Buffer.alloc(Math.ceil(Buffer.byteLength(content) / 512) * 512);
-    body.write(content);
-    blocks.push(block, body);
-  }
-  return Readable.from([gzipSync(Buffer.concat([...blocks, Buffer.alloc(1024)]))]);
 }
 
 describe('a source that is packed and unpacked', () => {
