@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { CreateDeployment, CreateDeploymentAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
+import { chooseRegion } from './choose-region.ts';
 import type { Context, Result } from './command.ts';
 import { seeToEnd, untilInterrupted } from './created-deployment.ts';
 import { alreadyLive } from './deployment-end.ts';
@@ -115,8 +116,11 @@ async function deployAndFollow(
     readTargets(plane.api, slug),
     sendSource(plane, prepared, output.note),
   ]);
+  const isNew = before.length === 0;
+  const region = settings.region?.value ?? (isNew ? await chooseRegion(context, plane) : undefined);
   const request = createRequest({
     settings,
+    region,
     prepared,
     slug,
     target,

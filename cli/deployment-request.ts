@@ -9,6 +9,8 @@ export type Wanted = {
   settings: Settings;
   prepared: PreparedSource;
   slug: string;
+  /** Undefined: where the project is already, or the plane's default. */
+  region: string | undefined;
   target: WantedTarget;
   environment: CreateDeployment['environment'];
   isolation: IsolationMode;
@@ -21,14 +23,14 @@ export type Wanted = {
 
 /** Pure. */
 export function createRequest(wanted: Wanted): CreateDeployment {
-  const { settings, prepared, slug, target, environment, isolation, gitToken, force, cache } = wanted;
+  const { settings, prepared, slug, region, target, environment, isolation, gitToken, force, cache } = wanted;
   const { source, origin } = prepared;
   const isPrebuilt = source.kind === 'prebuilt';
   return {
     project: slug,
     projectNamed: settings.slugNamed || settings.slug === null,
     origin,
-    ...(settings.region ? { region: settings.region.value } : {}),
+    ...(region === undefined ? {} : { region }),
     source,
     build: isPrebuilt ? {} : requestedBuild(settings, force),
     ...(isPrebuilt ? { serving: settings.serving } : {}),

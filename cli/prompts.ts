@@ -2,6 +2,8 @@
 import { SphereError } from '../contract/errors.ts';
 import { slugProblem } from './slug.ts';
 
+export type Choice = { value: string; label: string };
+
 export type Prompts = {
   /** `enter`: what the Enter key alone means; default: yes. */
   confirm(question: string, enter?: boolean): Promise<boolean>;
@@ -12,6 +14,8 @@ export type Prompts = {
     suggestion: string | null,
     problem: (answer: string) => string | null,
   ): Promise<string>;
+  /** One of `choices`; `enter`: the value that the Enter key alone means. */
+  select(question: string, choices: readonly Choice[], enter: string): Promise<string>;
   /** An answer that is not shown. */
   secret(question: string): Promise<string>;
 };
@@ -43,6 +47,18 @@ export function createPrompts(stderr: NodeJS.WriteStream): Prompts {
       ask((library) => library.confirm({ message, default: enter }, context)),
     slug: (message, suggestion) => text(message, suggestion, slugProblem),
     text,
+    select: (message, choices, enter) =>
+      ask((library) =>
+        library.select(
+          {
+            message,
+            choices: choices.map(({ value, label }) => ({ value, name: label, short: value })),
+            default: enter,
+            loop: false,
+          },
+          context,
+        ),
+      ),
     secret: (message) =>
       ask((library) =>
         library.password(

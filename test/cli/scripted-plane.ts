@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Server } from 'socket.io';
 import { onTestFinished } from 'vitest';
-import type { CreateDeployment, CreateDeploymentAnswer, Deployment } from '../../contract/api.ts';
+import type { CreateDeployment, CreateDeploymentAnswer, Deployment, Region } from '../../contract/api.ts';
 import type { ErrorBody } from '../../contract/errors.ts';
 import {
   type ClientEvents,
@@ -30,6 +30,8 @@ export type ScriptedPlane = {
 };
 
 export type Script = {
+  /** Where it may keep sites; default: it does not say. */
+  regions?: Region[];
   /** What `POST /v1/deployments` answers; default: created. */
   outcome?: CreateDeploymentAnswer['outcome'];
   /** Refuses `POST /v1/deployments`. */
@@ -98,6 +100,7 @@ export async function openScriptedPlane(script: Script = {}): Promise<ScriptedPl
     if (authorization !== `Bearer ${token}`)
       return [401, { error: { code: 'NOT_SIGNED_IN', message: 'no token' } }];
     if (name === 'GET /v1/projects') return [200, { projects: [{ slug: deployment.project }] }];
+    if (name === 'GET /v1/regions' && script.regions) return [200, { regions: script.regions }];
     if (name === 'POST /v1/sources') return [200, { digest: JSON.parse(body).digest }];
     if (name === 'POST /v1/deployments') {
       createdWith = JSON.parse(body) as CreateDeployment;

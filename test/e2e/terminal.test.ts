@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { openScriptedPlane, wentWell } from '../cli/scripted-plane.ts';
 import { built, project } from './projects.ts';
 import { cliFile, get, openSphere, until } from './sphere.ts';
 
@@ -70,6 +71,31 @@ test('the first deploy offers the plane of this machine, shows a spinner and col
   const urls = screen.match(/^http:\/\/in-a-terminal\.localhost:\d+\/$/gm) ?? [];
   expect(urls).toHaveLength(1);
   expect((await get(urls[0] ?? '')).body).toBe('x');
+});
+
+test('a new site on a hosted plane is asked for its region: the nearest first, Enter is the default', async () => {
+  const regions = [
+    { region: 'us-east-1', name: 'US East (N. Virginia)', host: null },
+    { region: 'eu-central-1', name: 'Europe (Frankfurt)', host: null },
+  ];
+  const cwd = project(sphere, 'placed', { 'index.html': 'x' });
+  const chosen = async (...keys: string[]) => {
+    const plane = await openScriptedPlane({ regions, followed: (opened) => opened.end(wentWell) });
+    const terminal = openTerminal(cwd);
+    const { SPHERE_URL, SPHERE_TOKEN } = plane.environment;
+    terminal.enter(
+      `SPHERE_URL=${SPHERE_URL} SPHERE_TOKEN=${SPHERE_TOKEN} ${sphereCommand} deploy; echo exit $?`,
+    );
+    await terminal.shows(/Where should the site be kept\?/);
+    await terminal.shows(
+      /❯ us-east-1 {2}US East \(N\. Virginia\), the default\n +eu-central-1 {2}Europe \(Frankfurt\)/,
+    );
+    for (const key of keys) terminal.press(key);
+    await terminal.shows(/^exit 0$/m);
+    return plane.created()?.region;
+  };
+  expect(await chosen('Enter')).toBe('us-east-1');
+  expect(await chosen('Down', 'Enter')).toBe('eu-central-1');
 });
 
 test('Ctrl-C reaches the deployment once, through the terminal, and the prompt comes back', async () => {
