@@ -39,6 +39,20 @@ export const manifestNameSql = sql<string>`
 export const publishedManifest = sql<string>`(
   select ${manifestNameSql} from deployments where deployments.id = publications.deployment_id)`;
 
+/** The deployment `id` of a project, if it is there. */
+export async function deploymentOfProject(
+  db: Queries,
+  project: string,
+  id: string,
+): Promise<DeploymentRow | undefined> {
+  return db
+    .selectFrom('deployments')
+    .selectAll()
+    .where('project_id', '=', project)
+    .where('id', '=', id)
+    .executeTakeFirst();
+}
+
 /** The deployment `id` of `account`. Throws `NOT_FOUND`, also for another account's. */
 export async function findDeployment(db: Queries, account: string, id: string): Promise<DeploymentRow> {
   const row = await db

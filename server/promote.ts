@@ -2,7 +2,7 @@
 import type { Promote, RollbackAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
-import { type DeploymentRow, liveDeployments } from './deployments.ts';
+import { type DeploymentRow, deploymentOfProject, liveDeployments } from './deployments.ts';
 import type { Plane, Queries } from './plane.ts';
 import type { ProjectRow } from './projects.ts';
 import { begunSinceEmptied } from './publication-history.ts';
@@ -21,7 +21,8 @@ export async function promote(
 ): Promise<RollbackAnswer> {
   return republish(plane, { account, slug, kind: 'promote' }, async (db, project) => {
     const live = await liveDeployments(db, [project.id]);
-    const find = (id: string | undefined) => (id === undefined ? undefined : deploymentOf(db, project, id));
+    const find = (id: string | undefined) =>
+      id === undefined ? undefined : deploymentOfProject(db, project.id, id);
     const to =
       'target' in what
         ? await servedBy(db, project, { name: what.target, live, now: plane.now() })
@@ -36,14 +37,6 @@ export async function promote(
   });
 }
 
-const deploymentOf = (db: Queries, project: ProjectRow, id: string) =>
-  db
-    .selectFrom('deployments')
-    .selectAll()
-    .where('project_id', '=', project.id)
-    .where('id', '=', id)
-    .executeTakeFirst();
-
 /** What the preview `name` serves now. */
 async function servedBy(
   db: Queries,
@@ -52,7 +45,7 @@ async function servedBy(
 ): Promise<DeploymentRow> {
   await findPreview(db, project, name, now);
   const id = live.get(`${project.id} ${name}`);
-  const row = id === undefined ? undefined : await deploymentOf(db, project, id);
+  const row = id === undefined ? undefined : await deploymentOfProject(db, project.id, id);
   if (row) return row;
   throw new SphereError('NOT_PUBLISHED', `the preview "${name}" of "${project.slug}" serves nothing yet`, {
     hint: 'Wait for its deployment, or deploy to it again.',
@@ -61,7 +54,7 @@ async function servedBy(
 
 /** The deployment `id`, which a preview has served that is still there. */
 async function onceServed(db: Queries, project: ProjectRow, id: string): Promise<DeploymentRow> {
-  const row = await deploymentOf(db, project, id);
+  const row = await deploymentOfProject(db, project.id, id);
   if (!row) {
     throw new SphereError('NOT_FOUND', `"${project.slug}" has no deployment "${id}"`, {
       hint: `See \`sphere ls ${project.slug}\`.`,

@@ -1,15 +1,14 @@
 /** Rollback: an earlier deployment becomes live again. */
-import { sql } from 'kysely';
 import type { RollbackAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
-import { type DeploymentRow, liveDeployments } from './deployments.ts';
+import { type DeploymentRow, deploymentOfProject, liveDeployments } from './deployments.ts';
 import type { Plane, Queries } from './plane.ts';
 import { begunSinceEmptied } from './publication-history.ts';
 import { type Choice, checkFiles, republish } from './republish.ts';
 
-/** More than whose files are ever kept. */
-const mostPublished = 100;
+/** So many changes of what is live are looked back over: more than files are kept of. */
+const mostChanges = 200;
 
 /**
  * Makes `id` live again, or without an id the deployment that was live before. Throws `NOTHING_TO_ROLL_BACK`, and as
@@ -22,7 +21,7 @@ export async function rollback(
   id: string | undefined,
 ): Promise<RollbackAnswer> {
   return republish(plane, { account, slug, kind: 'rollback' }, async (db, project) =>
-    choose(await publishedDeployments(db, project.id), slug, id),
+    choose(db, project, id),
   );
 }
 
@@ -35,67 +34,86 @@ export async function chooseRollback(
   project: { id: string; slug: string },
   id: string | undefined,
 ): Promise<Choice> {
-  const chosen = choose(await publishedDeployments(plane.database.query, project.id), project.slug, id);
+  const chosen = await choose(plane.database.query, project, id);
   // Looking for files can take seconds where they are far away: nobody has to wait for that.
   await checkFiles(plane, chosen.to);
   return chosen;
 }
 
-/** A deployment that has been live, and when it was first asked for there: a promoted one has two orders. */
-type PublishedRow = DeploymentRow & { place: number };
-type Published = { rows: PublishedRow[]; live: PublishedRow | undefined };
+async function choose(
+  db: Queries,
+  { id: project, slug }: { id: string; slug: string },
+  id: string | undefined,
+): Promise<Choice> {
+  const live = (await liveDeployments(db, [project])).get(`${project} ${LIVE}`);
+  const wanted = id ?? (live === undefined ? undefined : liveBefore(await changesOf(db, project)));
+  if (wanted === undefined) {
+    throw new SphereError(
+      'NOTHING_TO_ROLL_BACK',
+      `"${slug}" has nothing that was live before ${live ?? 'now'} to go back to`,
+      {
+        hint: `To return to another one: \`sphere rollback ID\`, with an id of \`sphere ls ${slug}\`.`,
+      },
+    );
+  }
+  if (wanted === live) {
+    throw new SphereError('NOTHING_TO_ROLL_BACK', `${wanted} is what is live now`, {
+      hint: `See \`sphere ls ${slug}\`.`,
+    });
+  }
+  const [to, from] = await Promise.all([
+    hasBeenLive(db, project, wanted),
+    live === undefined ? undefined : deploymentOfProject(db, project, live),
+  ]);
+  if (to) return { to, from };
+  throw new SphereError('NOT_PUBLISHED', `"${slug}" has no deployment "${wanted}" that has been live`, {
+    hint: `See \`sphere ls ${slug}\`; only what has been live can be live again. What a preview serves: \`sphere promote\`.`,
+  });
+}
 
-/** What has been live on the project's live target, newest first, and what is. */
-async function publishedDeployments(db: Queries, project: string): Promise<Published> {
-  const places = await db
+/** One change of what is live: by `rollback`, or by anything that put something new there. */
+export type LiveChange = { deployment: string; kind: 'deploy' | 'promote' | 'rollback' };
+
+/**
+ * What was live before what is, as people mean it: what somebody has gone back from is not gone back to, whatever has
+ * been deployed since. `changes`: oldest first. Pure.
+ */
+export function liveBefore(changes: readonly LiveChange[]): string | undefined {
+  let stack: string[] = [];
+  for (const { deployment, kind } of changes) {
+    const at = kind === 'rollback' ? stack.lastIndexOf(deployment) : -1;
+    // A return to what had been left behind is something new.
+    stack = at === -1 ? [...stack, deployment] : stack.slice(0, at + 1);
+  }
+  const live = stack.at(-1);
+  return stack.findLast((deployment) => deployment !== live);
+}
+
+/** The last changes of what is live, oldest first. */
+async function changesOf(db: Queries, project: string): Promise<LiveChange[]> {
+  const rows = await db
     .selectFrom('publications')
-    .select([
-      'deployment_id',
-      // A rollback brings back what was asked for before, and does not make it newer.
-      sql<number>`coalesce(max("order") filter (where kind <> 'rollback'), max("order"))`.as('place'),
-    ])
+    .select(['deployment_id as deployment', 'kind'])
     .where('project_id', '=', project)
     .where('target', '=', LIVE)
     .where('state', '=', 'done')
     .where(begunSinceEmptied(project, LIVE))
-    .groupBy('deployment_id')
-    .orderBy('place', 'desc')
-    .limit(mostPublished)
+    .orderBy('order', 'desc')
+    .limit(mostChanges)
     .execute();
-  const ids = places.map((row) => row.deployment_id);
-  const deployments =
-    ids.length === 0 ? [] : await db.selectFrom('deployments').selectAll().where('id', 'in', ids).execute();
-  const byId = new Map(deployments.map((row) => [row.id, row]));
-  const rows = places.flatMap(({ deployment_id, place }) => {
-    const row = byId.get(deployment_id);
-    return row ? [{ ...row, place }] : [];
-  });
-  const live = (await liveDeployments(db, [project])).get(`${project} ${LIVE}`);
-  return { rows, live: rows.find((row) => row.id === live) };
+  return rows.reverse();
 }
 
-function choose({ rows, live }: Published, slug: string, id: string | undefined): Choice {
-  if (id === undefined) {
-    const to = rows.find((row) => live !== undefined && row.place < live.place);
-    if (to) return { to, from: live };
-    throw new SphereError(
-      'NOTHING_TO_ROLL_BACK',
-      `"${slug}" has nothing older than ${live?.id ?? 'nothing'} to go back to`,
-      {
-        hint: `To return to a newer one: \`sphere rollback ID\`, with an id of \`sphere ls ${slug}\`.`,
-      },
-    );
-  }
-  const to = rows.find((candidate) => candidate.id === id);
-  if (!to) {
-    throw new SphereError('NOT_PUBLISHED', `"${slug}" has no deployment "${id}" that has been live`, {
-      hint: `See \`sphere ls ${slug}\`; only what has been live can be live again. What a preview serves: \`sphere promote\`.`,
-    });
-  }
-  if (to.id === live?.id) {
-    throw new SphereError('NOTHING_TO_ROLL_BACK', `${id} is what is live now`, {
-      hint: `See \`sphere ls ${slug}\`.`,
-    });
-  }
-  return { to, from: live };
+/** The deployment `id`, if it has been live since the site was emptied last. */
+async function hasBeenLive(db: Queries, project: string, id: string): Promise<DeploymentRow | undefined> {
+  const published = await db
+    .selectFrom('publications')
+    .select('id')
+    .where('project_id', '=', project)
+    .where('target', '=', LIVE)
+    .where('deployment_id', '=', id)
+    .where('state', '=', 'done')
+    .where(begunSinceEmptied(project, LIVE))
+    .executeTakeFirst();
+  return published && deploymentOfProject(db, project, id);
 }

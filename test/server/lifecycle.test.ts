@@ -1,5 +1,7 @@
 /** A deployment's life, over HTTP: queue, attempt, publication, and everything that can cross it. */
+
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type LiveChange, liveBefore } from '../../server/rollback.ts';
 import { request, startPlane, type TestPlane } from './plane.ts';
 
 let plane: TestPlane;
@@ -144,6 +146,41 @@ describe('rollback', () => {
     expect((await plane.refusal('POST', '/v1/projects/site/rollback', {})).code).toBe('NOTHING_TO_ROLL_BACK');
     await plane.call('POST', '/v1/projects/site/rollback', { deployment: c.id });
     expect(await served(c.address)).toBe('C');
+  });
+
+  test('does not go back to what somebody has gone back from, whatever was deployed since', async () => {
+    const back = () => plane.call<{ deployment: { id: string } }>('POST', '/v1/projects/site/rollback', {});
+    const [a] = [await deploy('A'), await deploy('B')];
+    await back();
+    await deploy('C');
+    expect((await back()).body.deployment.id).toBe(a.id);
+    expect(await served(a.address)).toBe('A');
+  });
+
+  test.each<[string, string | undefined]>([
+    ['', undefined],
+    ['A', undefined],
+    ['A B', 'A'],
+    ['A B <A', undefined],
+    ['A B <A C', 'A'],
+    ['A B C <A D', 'A'],
+    ['A B C <B', 'A'],
+    // Forward again to what was left: what was live before it is where that goes back to.
+    ['A B C <A <C', 'A'],
+    // The same once more, as a preview that is promoted twice.
+    ['A B A', 'B'],
+    ['A B B', 'A'],
+  ])('after %j goes to %s', (changes, expected) => {
+    const done = changes
+      .split(' ')
+      .filter(Boolean)
+      .map(
+        (change): LiveChange =>
+          change.startsWith('<')
+            ? { kind: 'rollback', deployment: change.slice(1) }
+            : { kind: 'deploy', deployment: change },
+      );
+    expect(liveBefore(done)).toBe(expected);
   });
 
   test('beats every build that was asked for before it', async () => {
