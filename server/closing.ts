@@ -16,6 +16,9 @@ export async function closeAll(closers: (() => Promise<void>)[], log: (line: str
 export function describe(message: string, error?: unknown): string {
   const time = new Date().toISOString();
   if (error === undefined) return `${time} ${message}`;
-  if (error instanceof SphereError) return `${time} ${message}: ${error.code} ${error.message}`;
+  if (error instanceof SphereError) {
+    const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+    return `${time} ${message}: ${error.code} ${error.message}${cause}`;
+  }
   return `${time} ${message}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
 }

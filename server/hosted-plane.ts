@@ -17,6 +17,7 @@ import { createKeys } from './keys.ts';
 import { planeId } from './plane-id.ts';
 import { openReplica } from './replica.ts';
 import type { RunningServer } from './running-server.ts';
+import { checkStoredKey } from './stored-keys.ts';
 import { ensureAdminToken } from './tokens.ts';
 
 /**
@@ -44,6 +45,8 @@ async function open(
   const report = (message: string, error?: unknown) => log(describe(message, error));
   const database = await openPostgresDatabase({ ...config.database, report });
   closers.push(() => database.close());
+  const keys = createKeys(config.key, config.previousKey);
+  await checkStoredKey(database, keys);
   const id = await planeId(database);
   const adminToken = await ensureAdminToken({ database, now: Date.now }, config.adminToken);
   if (adminToken !== null) {
@@ -73,7 +76,7 @@ async function open(
       logs,
       sites,
       builds,
-      keys: createKeys(config.key, config.previousKey),
+      keys,
       addresses: {
         site: sites.address,
         direct: sites.address,
@@ -100,7 +103,8 @@ async function open(
         store: counters.store,
       },
       issuers: [...knownIssuers, ...config.oidcIssuers],
-      waitingFor: () => [logs.waitingFor()].filter((what) => what !== null),
+      waitingFor: () =>
+        [database.isAway?.() ? 'the database' : null, logs.waitingFor()].filter((what) => what !== null),
       prune: (plane) => sweepStores(plane, sweep),
     },
     closers,

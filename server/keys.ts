@@ -12,6 +12,8 @@ import { tokenFromBytes } from './token-text.ts';
 export type Keys = {
   /** Names the key that seals, and says nothing about it. */
   id: string;
+  /** The names of both keys: of what was sealed with another, nothing can be opened. */
+  ids: readonly string[];
   /** The account token of an embedded plane: the same after every start. */
   accountToken: string;
   /** The token that starts an attempt; reproducible, spent on the builder's first request. */
@@ -39,6 +41,7 @@ export function createKeys(key: Buffer, previous: Buffer | null = null): Keys {
   };
   return {
     id: current.id,
+    ids: all.map(({ id }) => id),
     accountToken: tokenFromBytes(current.derive('account')),
     bootstrapToken: current.bootstrapToken,
     isBootstrapToken: (token, deployment, attempt) =>

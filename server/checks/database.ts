@@ -4,14 +4,20 @@ import pg from 'pg';
 import type { Check } from '../check.ts';
 import { createDatabase, type Database } from '../database/database.ts';
 import { pendingMigrations } from '../database/migrations.ts';
+import type { Keys } from '../keys.ts';
+import { countStored } from '../stored-keys.ts';
 import { describeError } from './run-checks.ts';
 
 const leastVersion = 15;
 /** Leases go by the database's clock alone; what people see, and when a token ends, would be off by more than this. */
 const mostSkewMs = 1_000;
 
-/** Looks at the database at `url`. `now`: this machine's clock. */
-export async function checkDatabase(url: string, now: () => number = Date.now): Promise<Check[]> {
+/** Looks at the database at `url`. `keys`: what its secrets are to be opened with. `now`: this machine's clock. */
+export async function checkDatabase(
+  url: string,
+  keys: Pick<Keys, 'ids'>,
+  now: () => number = Date.now,
+): Promise<Check[]> {
   const pool = new pg.Pool({ connectionString: url, max: 1, connectionTimeoutMillis: 10_000 });
   // A connection that breaks while nothing is asked for says so here; the next query says it again.
   pool.on('error', () => {});
@@ -19,7 +25,9 @@ export async function checkDatabase(url: string, now: () => number = Date.now): 
   try {
     const reachable = await checkVersion(database);
     if (!reachable.ok) return [reachable];
-    return [reachable, await checkMigrations(database), await checkClock(database, now)];
+    const migrations = await checkMigrations(database);
+    const key = migrations.ok ? [await checkKey(database, keys)] : [];
+    return [reachable, migrations, ...key, await checkClock(database, now)];
   } finally {
     await database.close();
   }
@@ -59,6 +67,15 @@ async function checkMigrations({ query }: Database): Promise<Check> {
   if (pending.length === 0) return { name, ok: true, seen: 'all done' };
   const fix = 'Start one replica of this version: it migrates the database before it serves.';
   return { name, ok: false, seen: `pending: ${pending.join(', ')}`, fix };
+}
+
+async function checkKey(database: Database, keys: Pick<Keys, 'ids'>): Promise<Check> {
+  const name = 'key';
+  const { all, unopened } = await countStored(database, keys);
+  if (unopened === 0) return { name, ok: true, seen: `opens all ${all} stored values` };
+  const fix =
+    'Set SPHERE_KEY as it is on the other replicas; after a change of the key, SPHERE_KEY_PREVIOUS, too.';
+  return { name, ok: false, seen: `${unopened} of ${all} stored values were sealed with another key`, fix };
 }
 
 async function checkClock({ query }: Database, now: () => number): Promise<Check> {

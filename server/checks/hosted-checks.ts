@@ -6,6 +6,7 @@ import { ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import { STSClient } from '@aws-sdk/client-sts';
 import type { Check } from '../check.ts';
 import type { HostedConfig } from '../hosted-config.ts';
+import { createKeys } from '../keys.ts';
 import { awsFailure } from './aws-failure.ts';
 import { checkIdentity } from './aws-identity.ts';
 import { checkBuilderImage } from './builder-image.ts';
@@ -30,7 +31,10 @@ export function hostedChecks(config: HostedConfig, more: readonly NamedChecks[] 
   const s3IsAws = config.s3.endpoint === null;
   const checks: NamedChecks[] = [
     { name: 'configuration', run: async () => [describeConfiguration(config)] },
-    { name: 'database', run: () => checkDatabase(config.database.url) },
+    {
+      name: 'database',
+      run: () => checkDatabase(config.database.url, createKeys(config.key, config.previousKey)),
+    },
     { name: 'redis', run: () => checkRedis(config.redis.url) },
   ];
   if (s3IsAws || ecsIsAws) {
@@ -88,7 +92,8 @@ function taskChecks({ region, ecs: { capacity, ...ecs }, maxBuilds }: HostedConf
 
 /** ECS says ClientException of a task definition that is not there; what ours is without, an Error of our own says. */
 function undescribed(failure: Check, error: unknown): Check {
-  if (!(error instanceof Error) || !['ClientException', 'Error'].includes(error.name)) return failure;
+  const isOurs = error instanceof Error && error.name === 'Error' && !('code' in error);
+  if (!isOurs && (error as Error).name !== 'ClientException') return failure;
   const fix =
     'Set SPHERE_ECS_TASK_DEFINITION and SPHERE_ECS_CONTAINER to what is registered: `aws ecs list-task-definitions`.';
   return { ...failure, fix };

@@ -13,6 +13,8 @@ export type Database = {
    * returned function ends it. Absent where no other process could send one.
    */
   listen?(channel: string, told: (notice: string) => void, again: () => void): () => Promise<void>;
+  /** Whether the last connection that was asked for could not be made. Absent where none can be missing. */
+  isAway?(): boolean;
   close(): Promise<void>;
 };
 

@@ -2,6 +2,7 @@
 import { PostgresDialect } from 'kysely';
 import pg from 'pg';
 import { SphereError } from '../../contract/errors.ts';
+import { databaseAway } from './away.ts';
 import { createDatabase, type Database } from './database.ts';
 import { migrate, pendingMigrations } from './migrations.ts';
 import { listen } from './postgres-notices.ts';
@@ -39,12 +40,26 @@ export async function openPostgresDatabase(options: PostgresOptions): Promise<Da
   });
   // A connection that breaks while it is idle is replaced: without a listener it would end the process.
   pool.on('error', (error) => options.report(`a connection to the database broke: ${error.message}`));
-  const database = createDatabase(() => new PostgresDialect({ pool }));
+  // So does one that breaks between two statements of a transaction: the next statement tells whoever works with it.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  let away = false;
+  const connect = async () => {
+    try {
+      const client = await pool.connect();
+      away = false;
+      return client;
+    } catch (error) {
+      away = true;
+      throw databaseAway(error);
+    }
+  };
+  const database = createDatabase(() => new PostgresDialect({ pool: { connect, end: () => pool.end() } }));
   try {
     await checkVersion(pool);
     if ((await pendingMigrations(database.query)).length > 0) await migrateAlone(options.url);
     return {
       ...database,
+      isAway: () => away,
       listen: (channel, told, again) => listen(options, { channel, told, again }),
     };
   } catch (error) {

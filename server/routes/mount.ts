@@ -6,6 +6,7 @@ import { httpStatusOf, SphereError } from '../../contract/errors.ts';
 import { type Route, type RouteName, routes } from '../../contract/routes.ts';
 import { type Asker, askedBy } from '../asked-by.ts';
 import { attemptOf, type Caller, type Callers, type Holder, type Named } from '../callers.ts';
+import { databaseAway, isConnectionFailure } from '../database/away.ts';
 import type { RateLimits } from '../rate-limits.ts';
 
 export type RouteContext = {
@@ -187,7 +188,8 @@ function answerError(report: (message: string, error: unknown) => void): ErrorRe
   return (error: unknown, request, response, _next) => {
     const known = asSphereError(error);
     const requestId = String(response.getHeader('x-request-id') ?? '');
-    if (!known) report(`${request.method} ${request.path} (${requestId})`, error);
+    if (!known || known.code === 'INFRASTRUCTURE')
+      report(`${request.method} ${request.path} (${requestId})`, error);
     if (response.headersSent) {
       response.destroy();
       return;
@@ -199,6 +201,7 @@ function answerError(report: (message: string, error: unknown) => void): ErrorRe
 
 function asSphereError(error: unknown): SphereError | undefined {
   if (error instanceof SphereError) return error;
+  if (isConnectionFailure(error)) return databaseAway(error);
   // What Express's own body parser throws.
   const { type, status, message } = error as { type?: string; status?: number; message?: string };
   if (type === 'entity.too.large') return new SphereError('TOO_LARGE', 'the request body is too large');

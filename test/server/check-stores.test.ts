@@ -2,9 +2,13 @@
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { createAccount } from '../../server/accounts.ts';
 import { checkDatabase } from '../../server/checks/database.ts';
 import { checkRedis } from '../../server/checks/redis.ts';
+import type { Database } from '../../server/database/database.ts';
 import { openPostgresDatabase } from '../../server/database/postgres.ts';
+import { createKeys } from '../../server/keys.ts';
+import { checkStoredKey } from '../../server/stored-keys.ts';
 import { freePort } from '../peers/free-port.ts';
 import { type Postgres, startPostgres } from '../peers/postgres.ts';
 import { startRedis, type TestRedis } from '../peers/redis.ts';
@@ -28,17 +32,76 @@ async function migratedDatabase(): Promise<string> {
   return url;
 }
 
+const keys = createKeys(Buffer.alloc(32, 1));
+
+describe('the key of the plane', () => {
+  /** A database with one value that `keys` has sealed. */
+  async function withValue(): Promise<{ url: string; database: Database }> {
+    const url = await migratedDatabase();
+    const database = await openPostgresDatabase({ url, connections: 2, report: () => {} });
+    onTestFinished(() => database.close());
+    await createAccount({ database, now: Date.now }, 'team');
+    const { id } = await database.query.selectFrom('accounts').select('id').executeTakeFirstOrThrow();
+    const project = {
+      id: 'prj_1',
+      account_id: id,
+      slug: 'site',
+      bucket_location: 'eu-central-1',
+      origin: 'x',
+    };
+    await database.query
+      .insertInto('projects')
+      .values({ ...project, created_at: new Date(), updated_at: new Date() })
+      .execute();
+    const value = { project_id: 'prj_1', scope: 'live' as const, name: 'A', sensitive: true, bytes: 2 };
+    await database.query
+      .insertInto('environment_values')
+      .values({ ...value, sealed: keys.seal('x'), key_id: keys.id, updated_at: new Date(), updated_by: id })
+      .execute();
+    return { url, database };
+  }
+
+  test('opens what it has sealed, also as the one before', async () => {
+    const { url, database } = await withValue();
+    const changed = createKeys(Buffer.alloc(32, 2), Buffer.alloc(32, 1));
+    for (const right of [keys, changed]) {
+      expect(await checkDatabase(url, right)).toContainEqual({
+        name: 'key',
+        ok: true,
+        seen: 'opens all 1 stored values',
+      });
+      await checkStoredKey(database, right);
+    }
+  });
+
+  test('is refused where another one has sealed what is stored, before anything is served', async () => {
+    const { url, database } = await withValue();
+    const wrong = createKeys(Buffer.alloc(32, 3));
+    expect(await checkDatabase(url, wrong)).toContainEqual({
+      name: 'key',
+      ok: false,
+      seen: '1 of 1 stored values were sealed with another key',
+      fix: expect.stringContaining('SPHERE_KEY'),
+    });
+    await expect(checkStoredKey(database, wrong)).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      hint: expect.stringContaining('SPHERE_KEY'),
+    });
+  });
+});
+
 describe('the database', () => {
   test('that is migrated passes', async () => {
-    expect(await checkDatabase(await migratedDatabase())).toEqual([
+    expect(await checkDatabase(await migratedDatabase(), keys)).toEqual([
       { name: 'database', ok: true, seen: expect.stringMatching(/^PostgreSQL \d\d\.\d+.*, database "test_/) },
       { name: 'migrations', ok: true, seen: 'all done' },
+      { name: 'key', ok: true, seen: 'opens all 0 stored values' },
       { name: 'database clock', ok: true, seen: expect.stringContaining("this machine's") },
     ]);
   });
 
   test('that is not migrated fails with what is pending', async () => {
-    const [, migrations] = await checkDatabase(await postgres.createDatabase());
+    const [, migrations] = await checkDatabase(await postgres.createDatabase(), keys);
     expect(migrations).toMatchObject({ ok: false, seen: expect.stringMatching(/^pending: 0001-initial/) });
     expect(migrations?.fix).toMatch(/Start one replica/);
   });
@@ -47,7 +110,7 @@ describe('the database', () => {
     [-3_000, /^3\.0 s ahead of this machine's$/],
     [3_000, /^3\.0 s behind this machine's$/],
   ])('whose clock is elsewhere fails (ours is off by %i ms)', async (offset, seen) => {
-    const [, , clock] = await checkDatabase(await migratedDatabase(), () => Date.now() + offset);
+    const [, , , clock] = await checkDatabase(await migratedDatabase(), keys, () => Date.now() + offset);
     expect(clock).toMatchObject({ ok: false, seen: expect.stringMatching(seen), fix: expect.any(String) });
   });
 
@@ -72,7 +135,7 @@ describe('the database', () => {
       /DATABASE_URL/,
     ],
   ])('that %s fails once', async (_what, url, seen, fix) => {
-    const checks = await checkDatabase(await url());
+    const checks = await checkDatabase(await url(), keys);
     expect(checks).toEqual([
       {
         name: 'database',

@@ -135,6 +135,7 @@ describe('sphere server check', () => {
       'ok    configuration',
       'ok    database',
       'ok    migrations',
+      'ok    key',
       'ok    database clock',
       'ok    redis',
       'ok    redis memory policy',

@@ -7,6 +7,7 @@ import {
   type TaskDefinition,
 } from '@aws-sdk/client-ecs';
 import type { Check } from '../../check.ts';
+import { awsFailure } from '../../checks/aws-failure.ts';
 import { type EcsSettings, settingsProblems } from './run-task-input.ts';
 import { sizeProblem } from './task-size.ts';
 
@@ -64,7 +65,7 @@ async function clusterChecks(client: ECSClient, settings: EcsSettings): Promise<
       ];
     return [{ name, ok: true, seen: `${settings.cluster} is ACTIVE` }, capacityCheck(cluster, settings)];
   } catch (error) {
-    return [unseen(name, error, 'ecs:DescribeClusters')];
+    return [awsFailure(name, error, 'ecs:DescribeClusters')];
   }
 }
 
@@ -94,7 +95,7 @@ async function definitionChecks(client: ECSClient, settings: EcsSettings): Promi
   } catch (error) {
     // "Unable to describe task definition." is all that ECS says of one that does not exist.
     if ((error as Error).name === 'ClientException') return [notThere(taskDefinition, 'not there')];
-    return [unseen(name, error, 'ecs:DescribeTaskDefinition')];
+    return [awsFailure(name, error, 'ecs:DescribeTaskDefinition')];
   }
 }
 
@@ -206,15 +207,5 @@ function notThere(taskDefinition: string, how: string): Check {
     ok: false,
     seen: `${taskDefinition} is ${how}`,
     fix: "Register the builder's task definition in the plane's region, or set SPHERE_ECS_TASK_DEFINITION.",
-  };
-}
-
-function unseen(name: string, error: unknown, action: string): Check {
-  const { name: code, message } = error as Error;
-  return {
-    name,
-    ok: false,
-    seen: `${code}: ${message}`,
-    fix: `The plane's role needs ${action}, and the plane a way to ECS in its region.`,
   };
 }
