@@ -201,6 +201,8 @@ function isFree(port: number): Promise<boolean> {
 
 function failed(name: string, error: unknown): Finding {
   if (!(error instanceof SphereError)) throw error;
-  const details = (error.details ?? []).join(' ');
-  return { name, state: 'fail', seen: `${error.message}${details ? ` ${details}` : ''}`, fix: error.hint };
+  // Some messages have their details in lines of their own already: here all of it is one line of a table.
+  const [first = '', ...lines] = error.message.split('\n');
+  const more = error.details ?? lines;
+  return { name, state: 'fail', seen: [first, ...more].join(' '), fix: error.hint };
 }

@@ -42,7 +42,19 @@ export async function prepareSource(request: {
 }): Promise<PreparedSource> {
   if (request.prebuilt !== null) return prebuiltSource(request.directory, request.prebuilt, request.ci);
   if (request.settings.repository) return repositorySource(request);
+  refuseHome(request.top, request.environment);
   return directorySource(request.directory, request.top, request.ci);
+}
+
+/** A person's home directory holds keys, and the data of the plane that would pack it. */
+function refuseHome(top: string, { home, forChildren }: Environment): void {
+  const holds = (inner: string) => !path.relative(top, inner).startsWith('..');
+  const isHome = forChildren.HOME !== undefined && path.relative(forChildren.HOME, top) === '';
+  if (!isHome && !holds(home)) return;
+  const what = isHome ? 'is your home directory' : `holds the data of the plane on this machine, ${home}`;
+  throw new SphereError('USAGE', `${top} ${what}: it is not deployed.`, {
+    hint: 'Name the directory of the site: `sphere deploy DIR`.',
+  });
 }
 
 /** The part of `ci` that is about the run and not about the code. */
@@ -97,6 +109,11 @@ async function prebuiltSource(
     digestTree(prebuilt),
     readGitState(directory),
   ]);
+  if (entries.length === 0) {
+    throw new SphereError('USAGE', `There is nothing to publish in ${prebuilt}: it is empty.`, {
+      hint: 'Name the directory that holds the built site, once it is built: --prebuilt DIR.',
+    });
+  }
   const state = withCi(seen, ci);
   const holds = `${count(entries.length, 'file')}, ${bytes(size)}`;
   return {

@@ -1,6 +1,6 @@
 /** Collects a built site: what of a directory is published, and what is left out or refused. */
 import { readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve, sep } from 'node:path';
 import { SphereError } from '../contract/errors.ts';
 import { type ManifestFile, sitePathSchema } from '../contract/manifest.ts';
@@ -27,24 +27,24 @@ export type CollectedOutput = {
 
 /**
  * Collects `directory`, a built site. Dotfiles other than `.well-known` are left out, and so is `node_modules` beside a
- * `package.json` at the top (a site without a build). Links are followed while they stay inside.
+ * `package.json` at the top (a site without a build), and files with private keys, with a warning. Links are followed while they stay inside.
  *
  * Throws OUTPUT_INVALID when there is no such directory, for a link that leads out of it or nowhere, for another user's file, for a name that no
  * address can have, and beyond `limits`.
  */
 export async function collectOutput(directory: string, limits: OutputLimits): Promise<CollectedOutput> {
-  const { paths, leftOut } = await listOutput(directory, limits);
+  const { paths, leftOut, keys } = await listOutput(directory, limits);
   const hashed = await hashFiles(paths.map((path) => join(directory, path)));
   const files = Object.fromEntries(paths.map((path, index) => [path, hashed[index] as ManifestFile]));
   const bytes = hashed.reduce((sum, file) => sum + file.bytes, 0);
-  return { files, leftOut, warnings: warningsFor(paths), bytes };
+  return { files, leftOut, warnings: [...keys.map(keyWarning), ...warningsFor(paths)], bytes };
 }
 
-type Listed = { paths: string[]; leftOut: string[] };
+type Listed = { paths: string[]; leftOut: string[]; keys: string[] };
 
 async function listOutput(directory: string, limits: OutputLimits): Promise<Listed> {
   const root = realRoot(directory);
-  const listed: Listed = { paths: [], leftOut: [] };
+  const listed: Listed = { paths: [], leftOut: [], keys: [] };
   let bytes = 0;
 
   const walk = async (at: string, above: readonly string[]): Promise<void> => {
@@ -64,6 +64,11 @@ async function listOutput(directory: string, limits: OutputLimits): Promise<List
         await walk(`${path}/`, [...above, real]);
       } else if (stats.isFile()) {
         refuseForeign(limits, path, stats);
+        if (await isPrivateKey(real, item.name, stats.size)) {
+          listed.leftOut.push(path);
+          listed.keys.push(path);
+          continue;
+        }
         refusePath(path);
         listed.paths.push(path);
         bytes += stats.size;
@@ -96,6 +101,18 @@ function isLeftOut(name: string, withPackage: boolean): boolean {
   if (name === 'node_modules') return withPackage;
   return name.startsWith('.') && name !== '.well-known';
 }
+
+/** Keys are small, and called so. */
+const keyNames = /^id_(?:rsa|dsa|ecdsa|ed25519)|\.(?:pem|key)$/i;
+const mostKeyBytes = 64 * 1024;
+
+/** Whether the file at `real` holds a private key: nobody publishes one on purpose. */
+async function isPrivateKey(real: string, name: string, bytes: number): Promise<boolean> {
+  if (!keyNames.test(name) || bytes > mostKeyBytes) return false;
+  return /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(await readFile(real, 'latin1'));
+}
+
+const keyWarning = (path: string) => `${path} holds a private key, and was left out.`;
 
 function followLink(root: string, path: string): string {
   let real: string;

@@ -44,7 +44,10 @@ export async function publishOutput(
   const number = Object.keys(files).length;
   if (number === 0) {
     throw new SphereError('OUTPUT_INVALID', `${output.shown} holds nothing to publish.`, {
-      hint: 'Set "outputDirectory" in sphere.json, or --output, to where the build leaves the site.',
+      hint:
+        context.spec.source.kind === 'prebuilt'
+          ? 'Name the directory that holds the built site: --prebuilt DIR.'
+          : 'Set "outputDirectory" in sphere.json, or --output, to where the build leaves the site.',
       ...(collected.leftOut.length === 0 ? {} : { details: [`Left out: ${collected.leftOut.join(', ')}`] }),
     });
   }

@@ -69,13 +69,18 @@ async function fromLongTail(project: Project): Promise<FoundFramework | null> {
   return framework === null ? null : { framework, why: `${project.packageJson.path} depends on it` };
 }
 
-async function frameworkNamed(slug: string): Promise<Framework> {
+/** Throws CONFIGURATION_INVALID for a name that is not known. */
+export async function frameworkNamed(slug: string): Promise<Framework> {
   const known = frameworks.find((framework) => framework.slug === slug) ?? (await longTailFramework(slug));
   if (known !== null && known !== undefined) return known;
   const slugs = [...frameworks.map((framework) => framework.slug), 'none'];
-  throw new SphereError('CONFIGURATION_INVALID', `"framework" is "${slug}", which is not known.`, {
-    hint: `Did you mean "${closest(slug, slugs)}"? Known: ${slugs.join(', ')}.`,
-  });
+  throw new SphereError(
+    'CONFIGURATION_INVALID',
+    `"framework" (or --framework) is "${slug}", which is not known.`,
+    {
+      hint: `Did you mean "${closest(slug, slugs)}"? Known: ${slugs.join(', ')}.`,
+    },
+  );
 }
 
 /** Scripts that build on their way to something else, or only name what a build leaves. */

@@ -34,6 +34,10 @@ export const projectFiles: readonly string[] = [
   'bun.lock',
   'bun.lockb',
   'sphere.json',
+  'vercel.json',
+  'netlify.toml',
+  'wrangler.toml',
+  'firebase.json',
 ];
 
 /** Finds the HTML in `directory` or just below it; null when there is none. */

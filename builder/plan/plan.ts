@@ -1,11 +1,12 @@
 /** Turns a source tree and its settings into a build plan. Reads and decides; runs and writes nothing. */
 import type { Detection } from '../../contract/api.ts';
 import type { BuildSettings } from '../../contract/configuration.ts';
+import { SphereError } from '../../contract/errors.ts';
 import { browserRouterOf } from './app-builders.ts';
 import type { BuildPlan } from './build-plan.ts';
 import { detection, explain } from './explain.ts';
 import type { Findings } from './framework.ts';
-import { chooseScripts, findFramework } from './frameworks.ts';
+import { chooseScripts, findFramework, frameworkNamed } from './frameworks.ts';
 import { planInstall } from './install.ts';
 import { planNode, readNodeWish } from './node-version.ts';
 import { outputCandidates } from './output-candidates.ts';
@@ -85,6 +86,20 @@ async function planProject(
   return explain(plan, program);
 }
 
+/** A framework that is named has to be there: else what it would build is published as it is. */
+async function refuseFramework(slug: string | undefined, directory: string): Promise<void> {
+  if (slug === undefined || slug === 'none') return;
+  const { name } = await frameworkNamed(slug);
+  const path = joinPath(directory, 'package.json');
+  throw new SphereError(
+    'CONFIGURATION_INVALID',
+    `"framework" is "${slug}", and there is no ${path} for ${name}.`,
+    {
+      hint: 'Name the directory of the project with --root DIR, or leave "framework" (--framework) out.',
+    },
+  );
+}
+
 async function planPlainHtml(
   files: SourceFiles,
   base: BuildPlan,
@@ -92,6 +107,7 @@ async function planPlainHtml(
   settings: BuildSettings,
 ): Promise<BuildPlan> {
   const { directory, packageJson } = root;
+  if (packageJson === null) await refuseFramework(settings.framework, directory);
   const given = settings.outputDirectory;
   if (given === undefined) await refuseOtherGenerators(files, directory);
   const html =

@@ -1,4 +1,5 @@
 /** `sphere status` */
+import type { Configuration } from '../../contract/configuration.ts';
 import type { CommandFile, Context } from '../command.ts';
 import type { Setting } from '../settings.ts';
 
@@ -13,7 +14,7 @@ export const command: CommandFile = {
 and those above what is derived. \`sphere deploy --dry-run\` shows what the build would detect, too.`,
   define() {},
   async run(context) {
-    const [{ readProjectDirectory }, { resolveSettings }, { table }] = await Promise.all([
+    const [{ readProjectDirectory }, { resolveSettings }, { count, table }] = await Promise.all([
       import('../directory.ts'),
       import('../settings.ts'),
       import('../format.ts'),
@@ -37,9 +38,10 @@ and those above what is derived. \`sphere deploy --dry-run\` shows what the buil
       }),
       ...Object.entries(settings.serving).map(([name, value]) => ({
         name,
-        value: typeof value === 'object' ? `${(value as unknown[]).length} rules` : String(value),
+        value: Array.isArray(value) ? count(value.length, 'rule') : String(value),
         from: 'sphere.json',
       })),
+      ...fileOnly(configuration),
     ];
     if (hint) context.output.note(hint);
     const shown = rows.map(({ name, value, from }) => [name, value ?? '-', from]);
@@ -69,6 +71,18 @@ const buildNames = [
   'buildCommand',
   'outputDirectory',
 ] as const;
+
+/** What only the file can say. Of values for builds the names: they may be many, and long. */
+function fileOnly({ env, ignoreCommand, limits, previews, productionBranch }: Configuration): Row[] {
+  const from = 'sphere.json';
+  return [
+    ...(typeof ignoreCommand === 'string' ? [{ name: 'ignoreCommand', value: ignoreCommand, from }] : []),
+    ...(productionBranch === undefined ? [] : [{ name: 'productionBranch', value: productionBranch, from }]),
+    ...(previews === undefined ? [] : [{ name: 'previews', value: JSON.stringify(previews), from }]),
+    ...(limits === undefined ? [] : [{ name: 'limits', value: JSON.stringify(limits), from }]),
+    ...(env === undefined ? [] : [{ name: 'env', value: Object.keys(env).join(', ') || 'none', from }]),
+  ];
+}
 
 /** A null value is one, too: it runs no command. */
 function row(name: string, setting: Setting<string | null> | null | undefined, otherwise: string): Row {

@@ -36,10 +36,18 @@ function importBuild(build: Table, file: string, into: Collector) {
     else if (key === 'command') into.take(from, 'buildCommand', value);
     else if (key === 'publish') into.take(from, 'outputDirectory', inner(value));
     else if (key === 'base') into.take(from, 'rootDirectory', inner(value));
+    else if (key === 'ignore' && onlyTheirs.test(value))
+      into.leave(
+        from,
+        'it uses variables of Netlify; `git diff --quiet HEAD^ HEAD .` asks about the last commit',
+      );
     else if (key === 'ignore') into.take(from, 'ignoreCommand', value, 'exit code 0 ignores, here as there');
     else into.leave(from, whyNot[key] ?? 'nothing in sphere.json is like it');
   }
 }
+
+/** Builds have no such variables, and without them the command says of every build that nothing has changed. */
+const onlyTheirs = /\$\{?(?:CACHED_)?COMMIT_REF\b/;
 
 const inner = (path: string) => path.replace(/^\.?\/+/, '').replace(/\/+$/, '') || '.';
 

@@ -40,6 +40,11 @@ function importSetting(from: string, key: string, value: unknown, into: Collecto
   if (key === 'build') importBuild(from, value, into);
   else if (key === 'buildCommand' && isCommand) into.take(from, key, value);
   else if (key === 'installCommand' && isCommand) into.take(from, key, value);
+  else if (key === 'ignoreCommand' && /\$\{?VERCEL_/.test(String(value)))
+    into.leave(
+      from,
+      'it uses variables of Vercel; builds have CI, SPHERE_BRANCH, SPHERE_COMMIT and SPHERE_TARGET',
+    );
   else if (key === 'ignoreCommand' && typeof value === 'string')
     into.take(from, key, value, 'exit code 0 ignores, here as there');
   else if (key === 'outputDirectory' && typeof value === 'string')

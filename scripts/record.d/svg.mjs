@@ -52,11 +52,12 @@ export function renderSvg(frames, { columns, rows }) {
     ...['#ff5f57', '#febc2e', '#28c840'].map(
       (fill, n) => `<circle cx="${18 + n * 20}" cy="${bar / 2}" r="6" fill="${fill}"/>`,
     ),
-    `<svg y="${bar}" width="${width}" height="${height - bar}"><g class="film">`,
+    // What is beside the frame that is shown is cut off by the picture's own edge.
+    `<g transform="translate(0 ${bar})"><g class="film">`,
     ...shown.map(
       (uses, index) => `<g transform="translate(${index * width + padding} ${padding + 13})">${uses}</g>`,
     ),
-    `</g></svg></svg>\n`,
+    `</g></g></svg>\n`,
   ].join('\n');
 }
 

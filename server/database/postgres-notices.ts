@@ -21,8 +21,6 @@ export function listen(
   { channel, told, again }: Listener,
 ): () => Promise<void> {
   const ending = new AbortController();
-  let current: pg.Client | undefined;
-
   async function hear(): Promise<void> {
     const client = new pg.Client({
       connectionString: url,
@@ -31,20 +29,29 @@ export function listen(
       keepAlive: true,
       keepAliveInitialDelayMillis: aliveAfterMs,
     });
-    current = client;
+    let stop = () => {};
     const broken = new Promise<Error | undefined>((resolve) => {
+      // A client that is ended while it connects never says what became of it.
+      stop = () => resolve(undefined);
+      ending.signal.addEventListener('abort', stop);
       client.on('error', resolve);
       client.on('end', () => resolve(undefined));
     });
     client.on('notification', ({ payload }) => told(payload ?? ''));
     try {
-      await client.connect();
-      await client.query(`listen ${client.escapeIdentifier(channel)}`);
-      again();
+      const heard = client
+        .connect()
+        .then(() => client.query(`listen ${client.escapeIdentifier(channel)}`))
+        .then(again);
+      // What fails here has ended the connection, too.
+      heard.catch(() => {});
+      await Promise.race([heard, broken]);
       const error = await broken;
       if (!ending.signal.aborted) report(`the connection for notices broke: ${error?.message ?? 'it ended'}`);
     } finally {
-      await client.end().catch(() => {});
+      ending.signal.removeEventListener('abort', stop);
+      // Not waited for: it may never be answered, and its socket is closed by then.
+      void client.end().catch(() => {});
     }
   }
 
@@ -56,7 +63,6 @@ export function listen(
   })();
   return async () => {
     ending.abort();
-    await current?.end().catch(() => {});
     await done;
   };
 }

@@ -105,7 +105,7 @@ describe('Netlify', () => {
           base = "site/"
           command = "npm run build"
           publish = "dist"
-          ignore = "git diff --quiet $CACHED_COMMIT_REF $COMMIT_REF ."
+          ignore = "git diff --quiet HEAD^ HEAD ."
           functions = "netlify/functions"
         [build.environment]
           NODE_VERSION = "22"
@@ -137,7 +137,7 @@ describe('Netlify', () => {
       rootDirectory: 'site',
       buildCommand: 'npm run build',
       outputDirectory: 'dist',
-      ignoreCommand: 'git diff --quiet $CACHED_COMMIT_REF $COMMIT_REF .',
+      ignoreCommand: 'git diff --quiet HEAD^ HEAD .',
       nodeVersion: '22',
       env: { API: 'x', LIMIT: '5' },
       spa: true,
@@ -152,6 +152,18 @@ describe('Netlify', () => {
       expect.stringContaining('[plugins]: build plugins'),
     ]);
   });
+
+  test.each([
+    ['netlify.toml', '[build]\nignore = "git diff --quiet $CACHED_COMMIT_REF $COMMIT_REF ./"'],
+    ['vercel.json', '{ "ignoreCommand": "[ \\"$VERCEL_ENV\\" != production ]" }'],
+  ])(
+    '%s: an ignore command that uses what only its own builds have would ignore every build',
+    (file, text) => {
+      const found = from({ [file]: text });
+      expect(found.configuration).toEqual({});
+      expect(leftOut(found)).toEqual([expect.stringContaining('it uses variables of')]);
+    },
+  );
 
   test('_redirects and _headers, which come first', () => {
     const found = from({

@@ -187,6 +187,26 @@ describe('a directory', () => {
     expect(await shown()).toEqual({ value: 'shared', from: 'sphere.json' });
   });
 
+  test('shows all that its sphere.json sets, of values for builds the names', async () => {
+    const directory = project(sphere, 'all-set', {
+      'index.html': 'x',
+      'sphere.json': JSON.stringify({
+        ignoreCommand: 'git diff --quiet HEAD^ HEAD .',
+        env: { API: 'x', FLAG: '1' },
+        productionBranch: 'main',
+        redirects: [{ source: '/a', destination: '/b' }],
+      }),
+    });
+    const { stdout } = await sphere.run(['status'], { cwd: directory });
+    for (const row of [
+      /^ignoreCommand +git diff --quiet HEAD\^ HEAD \. +sphere\.json$/m,
+      /^env +API, FLAG +sphere\.json$/m,
+      /^productionBranch +main +sphere\.json$/m,
+      /^redirects +1 rule +sphere\.json$/m,
+    ])
+      expect(stdout).toMatch(row);
+  });
+
   test('with a broken link says how to mend it', async () => {
     const directory = project(sphere, 'broken-link', {});
     mkdirSync(join(directory, '.sphere'));

@@ -45,6 +45,24 @@ describe('left out and listed', () => {
     expect(leftOut).toEqual(['.env', '.git/', '.well-known/.hidden', 'a/.DS_Store']);
   });
 
+  test('are private keys, with a warning, and no certificates or presentations', async () => {
+    const key = '-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbn\n-----END OPENSSH PRIVATE KEY-----\n';
+    const { files, leftOut, warnings } = await collect({
+      'index.html': '',
+      'certs/server.pem': key.replaceAll('OPENSSH ', ''),
+      id_ed25519: key,
+      'id_ed25519.pub': 'ssh-ed25519 AAAA',
+      'ca.pem': '-----BEGIN CERTIFICATE-----\n',
+      'talk.key': 'PK',
+    });
+    expect(Object.keys(files)).toEqual(['ca.pem', 'id_ed25519.pub', 'index.html', 'talk.key']);
+    expect(leftOut).toEqual(['certs/server.pem', 'id_ed25519']);
+    expect(warnings).toEqual([
+      'certs/server.pem holds a private key, and was left out.',
+      'id_ed25519 holds a private key, and was left out.',
+    ]);
+  });
+
   test('is node_modules of a site without a build, and no other', async () => {
     const plain = await collect({ 'index.html': '', 'package.json': '{}', 'node_modules/x/index.js': '' });
     expect(plain.leftOut).toEqual(['node_modules/']);

@@ -321,6 +321,16 @@ describe('settings', () => {
     expect(found).toMatchObject({ install: null, build: { command: 'make' }, packageManager: null });
   });
 
+  test('a framework that is given needs a name that is known, and a package.json', async () => {
+    const html = { 'index.html': '' };
+    await expect(plan(html, { framework: 'foo' })).rejects.toMatchObject({
+      code: 'CONFIGURATION_INVALID',
+      hint: expect.stringContaining('vite, '),
+    });
+    await expect(plan(html, { framework: 'vite' })).rejects.toThrow('there is no package.json for Vite');
+    expect((await plan(html, { framework: 'none' })).build).toBeNull();
+  });
+
   test('a framework that is given is believed, also `none`', async () => {
     const both = {
       'package.json': { dependencies: { vite: '7.0.0', vitepress: '1.0.0' } },

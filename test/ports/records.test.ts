@@ -72,6 +72,16 @@ test('a database that is away is waited for by nobody: the message says what to 
   });
 });
 
+test('listening that is ended while it connects has ended at once', async () => {
+  const url = await postgres.createDatabase();
+  const database = await openPostgresDatabase({ url, connections: 2, report });
+  const stop = database.listen?.('tokens', report, report);
+  const startedAt = Date.now();
+  await stop?.();
+  expect(Date.now() - startedAt).toBeLessThan(2_000);
+  await database.close();
+});
+
 test('a deadlock is not seen by anybody', async () => {
   const database = await openPostgresDatabase({
     url: await postgres.createDatabase(),
