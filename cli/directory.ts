@@ -29,8 +29,10 @@ export async function readProjectDirectory(directory: string): Promise<ProjectDi
 
 /** Throws `USAGE` with `hint` when there is no such directory. */
 export function checkDirectory(directory: string, hint: string): void {
-  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory()) return;
-  throw new SphereError('USAGE', `There is no directory ${directory}.`, { hint });
+  const found = statSync(directory, { throwIfNoEntry: false });
+  if (found?.isDirectory()) return;
+  const what = found ? `${directory} is a file, not a directory.` : `There is no directory ${directory}.`;
+  throw new SphereError('USAGE', what, { hint });
 }
 
 /** What names the project beside `sphere.json`. */

@@ -15,7 +15,7 @@ export function waitedTooLong(deployment: Deployment, timeoutMs: number): Deploy
   return new DeploymentEnded(
     deployment,
     'WAIT_TIMED_OUT',
-    `${id} of ${project} has not ended after ${duration(timeoutMs)}: it is ${phase ?? status}. It goes on.`,
+    `${id} of ${project} has not ended after ${duration(timeoutMs)}: it has come to ${phase ?? status}. It goes on.`,
     { hint: `To wait on: \`sphere inspect ${id} --wait\`. To stop it: \`sphere cancel ${id}\`.` },
   );
 }

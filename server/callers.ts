@@ -199,7 +199,7 @@ const noSuchProject = (slug: string | undefined) =>
 
 const scopeTooSmall = (has: Scope, needs: Scope) =>
   new SphereError('NOT_ALLOWED', `this needs a token with the scope "${needs}"; this one has "${has}"`, {
-    hint: `Make one: \`sphere token create --scope ${needs}\`, with a token of the account that has the scope "admin".`,
+    hint: `Make one: \`sphere token create --scope ${needs}\`, with the admin token of the plane, or a token of the account that has the scope "admin".`,
   });
 
 const onlyForOneProject = (project: string) =>

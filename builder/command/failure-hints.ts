@@ -88,8 +88,10 @@ const known: readonly Known[] = [
   {
     sign: /(?:Cannot find (?:module|package)|Can't resolve|[Ff]ailed to resolve import) ["']([^"']+)["']/,
     hint: ([, name = '']) => {
-      if (/^[./]/.test(name))
-        return `The file ${name} is not there. Is it committed, and its name written in the same case?`;
+      if (/^[./]/.test(name)) {
+        // Node names a file that it was to run by its whole path, which means nothing to anybody else.
+        return `The file ${name.replace(/^.*\/source\//, '')} is not there. Is it part of the source, not left out by .gitignore, and its name written in the same case?`;
+      }
       return isBuiltin(name)
         ? `${name} is a part of Node, which browsers do not have: what asks for it cannot be bundled as it is.`
         : `${name} is not installed. Is it among the dependencies in package.json?`;

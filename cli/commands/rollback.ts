@@ -87,7 +87,7 @@ async function describePlan(
     `  from  ${previous ? describe(previous) : 'nothing'}`,
     `  to    ${describe(deployment)}`,
     all === 0
-      ? `The ${count(figures.same, 'file')} are the same; what may differ is how they are served.`
+      ? `${count(figures.same, 'file is', 'files are')} the same; what may differ is how they are served.`
       : `${count(all, 'file differs', 'files differ')}: ${figures.changed} changed, ${figures.added} added, ${figures.removed} removed.`,
     ...shown,
     ...more,

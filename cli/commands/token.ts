@@ -30,7 +30,7 @@ export const command: CommandFile = {
           .option('--name <name>', 'what it is for', 'ci')
           .option(
             '--scope <scope>',
-            'read, deploy (and roll back, cancel), or admin (and remove, make tokens)',
+            'read, deploy (and roll back, cancel), or admin (and remove, store environment values, make tokens)',
             'deploy',
           )
           .option('--project, --slug <slug>', 'the only project that it reaches; default: every one')
