@@ -58,8 +58,17 @@ export function targetText({ target, liveOn }: Pick<Deployment, 'target' | 'live
   return target !== LIVE && liveOn?.includes(LIVE) ? `${target}, promoted` : target;
 }
 
-/** A deployment's status with its reason, and whether it is live. */
-export function statusText({ status, reason, live }: Pick<Deployment, 'status' | 'reason' | 'live'>): string {
-  if (live) return `${status}, live`;
+/** A deployment's status with its reason, and where it is served: `ready, live, on next`. */
+export function statusText({
+  status,
+  reason,
+  liveOn,
+}: Pick<Deployment, 'status' | 'reason' | 'liveOn'>): string {
+  const previews = liveOn.filter((target) => target !== LIVE);
+  const served = [
+    ...(liveOn.includes(LIVE) ? ['live'] : []),
+    ...(previews.length > 0 ? [`on ${previews.join(', ')}`] : []),
+  ];
+  if (served.length > 0) return [status, ...served].join(', ');
   return reason ? `${status} (${reason.replaceAll('_', ' ')})` : status;
 }

@@ -70,7 +70,7 @@ test('a preview is beside the live site, at addresses of its own, and says so be
   expect([again.outcome, again.target, again.url]).toEqual(['already_live', 'feature-x-1', url]);
   const replaced = await sphere.run(['deploy', '--force'], { cwd });
   expect(replaced.stderr).toContain(`Replaces what ${live.url} serves (${live.id}, `);
-  expect((await sphere.run(['ls', 'shop'])).stdout).toMatch(/dpl_\w+ +feature-x-1 +ready, live/);
+  expect((await sphere.run(['ls', 'shop'])).stdout).toMatch(/dpl_\w+ +feature-x-1 +ready, on feature-x-1/);
   // Addresses outlive the plane.
   await sphere.run(['server', 'stop']);
   expect((await previews(cwd))[0]?.address).toBe(preview?.address);
