@@ -93,7 +93,7 @@ function pinSsh({ repository, pinned }: GitAccess): Environment {
     'ProxyCommand=none',
     'ProxyJump=none',
   ];
-  return { GIT_SSH_COMMAND: `ssh ${options.map((option) => `-o ${option}`).join(' ')}` };
+  return { GIT_SSH_COMMAND: `ssh ${options.map((option) => `-o '${option}'`).join(' ')}` };
 }
 
 function writeAskpass(): { directory: string; file: string } {

@@ -53,6 +53,10 @@ function checkUrl(url: string, allowLocal: boolean): Repository {
   if (parsed.username.startsWith('-') || parsed.hostname.startsWith('-')) {
     throw refused(url, 'names a user or host that starts with "-"');
   }
+  // Of schemes that it does not know, URL takes a host with anything in it, such as `$` and `;`.
+  if (!/^(?:[a-z0-9._-]*|\[[0-9a-f:.]+\])$/i.test(parsed.hostname)) {
+    throw refused(url, 'names a host with characters that no host name has');
+  }
   if (parsed.hostname === '' || parsed.pathname === '/' || parsed.pathname === '') {
     throw refused(url, 'names no host or no path');
   }

@@ -1,12 +1,15 @@
 /** Attempts: fencing a deployment's builder, what it may ask for, and what becomes of an attempt that was lost. */
+import type { Transaction } from 'kysely';
 import type { BuildSpec, PhaseRequest } from '../contract/builder-api.ts';
 import { type ErrorBody, SphereError } from '../contract/errors.ts';
 import { routePath } from '../contract/routes.ts';
 import { builderContractVersion } from '../contract/version.ts';
 import type { EndReason } from '../contract/words.ts';
+import type { Tables } from './database/tables.ts';
 import { nextStatus } from './deployment-status.ts';
 import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './deployments.ts';
 import { hashToken } from './keys.ts';
+import { databaseNow } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
 import { buildEnvironmentOf } from './project-environment.ts';
@@ -76,7 +79,7 @@ export async function registerBuilder(
     }
     await trx
       .updateTable('deployments')
-      .set({ builder_token_hash: hash, seen_at: new Date(plane.now()) })
+      .set({ builder_token_hash: hash, seen_at: databaseNow })
       .where('id', '=', row.id)
       .execute();
     return row;
@@ -142,7 +145,7 @@ export async function enterAttemptPhase(
       .set({
         phase: request.phase,
         phases: JSON.stringify(enterPhase(row.phases, request.phase, now)),
-        seen_at: new Date(now),
+        seen_at: databaseNow,
         updated_at: new Date(now),
         ...(beforeInstall ? {} : { git_token: null }),
         ...(request.detections ? { detections: JSON.stringify(request.detections) } : {}),
@@ -165,7 +168,7 @@ export async function gitCredential(plane: Plane, attempt: Attempt): Promise<str
 export async function heartbeat(plane: Plane, attempt: Attempt): Promise<void> {
   const { numUpdatedRows } = await plane.database.query
     .updateTable('deployments')
-    .set({ seen_at: new Date(plane.now()) })
+    .set({ seen_at: databaseNow })
     .where('id', '=', attempt.deployment)
     .where('attempt', '=', attempt.attempt)
     .where('deployment_status', '=', 'building')
@@ -204,10 +207,19 @@ export async function loseAttempt(
   error: ErrorBody,
 ): Promise<void> {
   const outcome = await onAttempt(plane, attempt, async (trx, row) => {
+    const newer = await newerOf(trx, row);
+    if (newer !== undefined) {
+      const superseded = {
+        code: 'DEPLOYMENT_SUPERSEDED' as const,
+        message: `superseded by ${newer}, which was asked for later, when its builder was lost`,
+      };
+      await endDeployment(trx, row, 'cancel', { reason: 'superseded', error: superseded }, plane.now());
+      return { row, again: false, failed: superseded };
+    }
     const again = row.source.kind !== 'prebuilt' && row.lost_attempts < lostAttemptsAllowed;
     if (!again) {
       await endDeployment(trx, row, 'fail', { reason, error }, plane.now());
-      return { row, again };
+      return { row, again, failed: error };
     }
     const now = plane.now();
     await trx
@@ -226,11 +238,29 @@ export async function loseAttempt(
       })
       .where('id', '=', row.id)
       .execute();
-    return { row, again };
+    return { row, again, failed: error };
   });
   const phase = outcome.row.phase ?? 'prepare';
-  if (!outcome.again) return sayEnd(plane, outcome.row, phase, `Failed: ${error.message}`);
+  if (!outcome.again) return sayEnd(plane, outcome.row, phase, `Failed: ${outcome.failed.message}`);
   const text = `Attempt ${attempt.attempt} was lost: ${error.message}. Trying once more.`;
   await plane.logs.appendOwn(outcome.row.id, [[plane.now(), 'queue', 'sphere', text]]);
   plane.wake();
+}
+
+/** A deployment of the same target that was asked for later and has not failed: what is lost need not be built any more. */
+async function newerOf(
+  trx: Transaction<Tables>,
+  row: Pick<DeploymentRow, 'project_id' | 'target' | 'order'>,
+): Promise<string | undefined> {
+  const newer = await trx
+    .selectFrom('deployments')
+    .select('id')
+    .where('project_id', '=', row.project_id)
+    .where('target', '=', row.target)
+    .where('order', '>', row.order)
+    .where('deployment_status', 'in', ['queued', 'building', 'ready'])
+    .orderBy('order', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return newer?.id;
 }

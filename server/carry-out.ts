@@ -8,7 +8,7 @@ import { endDeployment, lockDeployment, publishedManifest, sayEnd } from './depl
 import type { Plane } from './plane.ts';
 import type { Site, SitePublication } from './ports.ts';
 import { historyBefore, manifestOf } from './publication-history.ts';
-import { givePublicationBack, holdPublication } from './publication-lease.ts';
+import { givePublicationBack, holdPublication, type PublicationLease } from './publication-lease.ts';
 import { compareManifests } from './publication-plan.ts';
 import { finishPublication, lockTarget, type PublicationRow } from './publications.ts';
 import { settle } from './settle.ts';
@@ -23,7 +23,21 @@ type Within = Pick<SitePublication, 'signal' | 'until'>;
 export async function carryOut(plane: Plane, publication: PublicationRow): Promise<void> {
   if (plane.publishing.has(publication.id)) return;
   plane.publishing.add(publication.id);
-  const lease = holdPublication(plane, publication.id);
+  try {
+    const lease = await holdPublication(plane, publication.id);
+    if (lease === null) return;
+    await carryOutWithin(plane, publication, lease);
+  } finally {
+    plane.publishing.delete(publication.id);
+  }
+  plane.wake();
+}
+
+async function carryOutWithin(
+  plane: Plane,
+  publication: PublicationRow,
+  lease: PublicationLease,
+): Promise<void> {
   try {
     const site = await siteOfPublication(plane, publication);
     const manifest = await publishFiles(plane, publication, site, lease);
@@ -38,9 +52,7 @@ export async function carryOut(plane: Plane, publication: PublicationRow): Promi
     await failPublication(plane, publication, error as Error, lease);
   } finally {
     lease.release();
-    plane.publishing.delete(publication.id);
   }
-  plane.wake();
 }
 
 /** Finishes a publication after which live had moved when its process was gone. */

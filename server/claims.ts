@@ -5,7 +5,7 @@ import { failAttempt, loseAttempt } from './attempts.ts';
 import type { Tables } from './database/tables.ts';
 import { nextStatus } from './deployment-status.ts';
 import { type DeploymentRow, siteOf } from './deployments.ts';
-import { leaseUntil } from './leases.ts';
+import { databaseNow, leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
 import type { RunnerRef } from './ports.ts';
@@ -143,7 +143,7 @@ async function startAttempts(
       builder_token_hash: null,
       stop_requested_at: null,
       stopped_at: null,
-      seen_at: time,
+      seen_at: databaseNow,
       started_at: eb.fn.coalesce('started_at', sql<Date>`${time}::timestamptz`),
       updated_at: time,
     }))
@@ -154,13 +154,19 @@ async function startAttempts(
 
 /** Makes the site's place, then starts the builder of an attempt that has been claimed. May be repeated where `startsOnce`. */
 export async function startBuilder(plane: Plane, row: DeploymentRow): Promise<void> {
-  const attempt = { deployment: row.id, attempt: row.attempt };
+  // Another process may have taken it over by the time that this one fails.
+  const attempt = { deployment: row.id, attempt: row.attempt, heldBy: plane.id };
   try {
     // Told here, a value that does not open ends the deployment with a sentence about it.
     await buildEnvironmentOf(plane, row);
     await plane.sites.prepare(siteOf(row));
     const bootstrapToken = plane.keys.bootstrapToken(row.id, row.attempt);
-    const runner = await plane.builds.start({ ...attempt, bootstrapToken, lost: row.lost_attempts });
+    const runner = await plane.builds.start({
+      deployment: row.id,
+      attempt: row.attempt,
+      bootstrapToken,
+      lost: row.lost_attempts,
+    });
     await noteBuilder(plane, row, runner);
   } catch (error) {
     if (isForPeople(error)) return failAttempt(plane, attempt, 'configuration_invalid', error.toBody());

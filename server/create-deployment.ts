@@ -19,7 +19,7 @@ import {
 import { ensureProject } from './ensure-project.ts';
 import { findByKey, type KeyedRequest, keyedRequest, keyTaken, rememberKey } from './idempotency-keys.ts';
 import { newId } from './keys.ts';
-import { leaseUntil } from './leases.ts';
+import { databaseNow, leaseUntil } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
 import { environmentVersion } from './project-environment.ts';
@@ -181,7 +181,7 @@ async function insertDeployment(
       attempt: prebuilt ? 1 : 0,
       lease_owner: prebuilt ? plane.id : null,
       lease_expires_at: prebuilt ? leaseUntil(plane.settings.leaseMs) : null,
-      seen_at: prebuilt ? new Date(now) : null,
+      seen_at: prebuilt ? databaseNow : null,
       started_at: prebuilt ? new Date(now) : null,
       git_token: request.gitToken === undefined ? null : plane.keys.seal(request.gitToken),
       token_id: asker()?.token ?? null,

@@ -2,12 +2,13 @@
 import { type Selectable, sql, type Transaction } from 'kysely';
 import type { Deployment } from '../contract/api.ts';
 import { type ErrorBody, SphereError } from '../contract/errors.ts';
+import type { Manifest } from '../contract/manifest.ts';
 import { type EndReason, LIVE, type Phase } from '../contract/words.ts';
 import type { DeploymentTable, Tables } from './database/tables.ts';
 import { isEnded, nextStatus } from './deployment-status.ts';
 import { endPhases, phaseTimings } from './phases.ts';
 import type { Plane, Queries } from './plane.ts';
-import type { Site } from './ports.ts';
+import type { Site, SiteStore } from './ports.ts';
 
 export type DeploymentRow = Selectable<DeploymentTable>;
 
@@ -29,6 +30,18 @@ export function siteOf(
  */
 export function manifestName({ id, attempt }: Pick<DeploymentRow, 'id' | 'attempt'>): string {
   return attempt <= 1 ? id : `${id}-${attempt}`;
+}
+
+/** The manifest of that name, null where there is none any more. What else fails is thrown: a store that is away is no loss. */
+export async function findManifest(
+  sites: Pick<SiteStore, 'getManifest'>,
+  site: Site,
+  name: string,
+): Promise<Manifest | null> {
+  return sites.getManifest(site, name).catch((error: unknown) => {
+    if (error instanceof SphereError && error.code === 'NOT_FOUND') return null;
+    throw error;
+  });
 }
 
 /** `manifestName` of the row of `deployments` that a query has, in SQL. */
@@ -125,6 +138,24 @@ export async function sayEnd(
     plane.report(`the log of ${row.id} could not be ended`, error);
   }
   plane.wake();
+}
+
+/** So long whoever has ended a deployment may take to say so in its log, in milliseconds. */
+const lastLineMs = 15_000;
+
+/**
+ * Ends the log of a deployment that has ended, for somebody who reads it: whoever ended the deployment may have been gone
+ * before it could. Not at once, because its last line may be on its way.
+ */
+export async function endLeftLog(
+  plane: Plane,
+  { id, finished_at }: Pick<DeploymentRow, 'id' | 'finished_at'>,
+): Promise<void> {
+  const leftMs = (finished_at?.getTime() ?? 0) + lastLineMs - plane.now();
+  if (leftMs <= 0) return plane.logs.end(id);
+  const end = () =>
+    plane.logs.end(id).catch((error: unknown) => plane.report(`the log of ${id} could not be ended`, error));
+  setTimeout(end, Math.min(leftMs, lastLineMs)).unref();
 }
 
 /** The ids of what is live, of `projects` or of all, by `PROJECT TARGET`. A preview that has ended serves nothing. */

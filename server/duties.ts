@@ -22,13 +22,8 @@ export const duties: readonly Duty[] = [
   { name: 'job tokens', everyMs: 3600_000, run: forgetJobTokens },
 ];
 
-/** Runs what is due and what no other process is at. */
-export async function runDuties(plane: Plane, all: readonly Duty[]): Promise<void> {
-  // Beside each other: what ends paid tasks does not wait for a sweep.
-  await Promise.all(all.map((duty) => runDuty(plane, duty)));
-}
-
-async function runDuty(plane: Plane, duty: Duty): Promise<void> {
+/** Runs `duty` if it is due and no other process is at it. */
+export async function runDuty(plane: Plane, duty: Duty): Promise<void> {
   if (plane.ending.aborted || !(await claimDuty(plane, duty))) return;
   const renewal = setInterval(() => {
     renewDuty(plane, duty).catch((error: unknown) => plane.report(`${duty.name} could not be kept`, error));

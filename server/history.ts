@@ -74,6 +74,9 @@ function writeCursor({ createdAt, order, id }: Cursor): string {
   return Buffer.from(JSON.stringify([createdAt.getTime(), order, id])).toString('base64url');
 }
 
+/** The end of the year 9999: later, and before 1970, no deployment is, and PostgreSQL takes not every time. */
+const latestMs = Date.UTC(9999, 11, 31);
+
 function readCursor(text: string): Cursor {
   try {
     const [time, order, id] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [
@@ -82,8 +85,9 @@ function readCursor(text: string): Cursor {
       string,
     ];
     const createdAt = new Date(time);
-    if (Number.isNaN(createdAt.getTime()) || !Number.isInteger(order) || !/^[a-z0-9_]{1,64}$/.test(id))
-      throw new Error();
+    const isTime = createdAt.getTime() >= 0 && createdAt.getTime() <= latestMs;
+    const isOrder = Number.isInteger(order) && order >= 0 && order <= 2 ** 31 - 1;
+    if (!isTime || !isOrder || !/^[a-z0-9_]{1,64}$/.test(id)) throw new Error();
     return { createdAt, order, id };
   } catch (cause) {
     throw new SphereError('REQUEST_INVALID', '"before" takes the "next" of an earlier answer', { cause });

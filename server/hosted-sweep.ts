@@ -12,7 +12,6 @@ const logsPerRun = 1_000;
 
 /** Sweeps every project, one after the other, and says how much was freed. */
 export async function sweepStores(plane: Plane, sweep: S3Sweep): Promise<PruneAnswer> {
-  const kept = await keptDeployments(plane);
   const projects = await plane.database.query
     .selectFrom('projects')
     .select(['id', 'bucket_location'])
@@ -20,15 +19,18 @@ export async function sweepStores(plane: Plane, sweep: S3Sweep): Promise<PruneAn
   let files = 0;
   for (const { id, bucket_location } of projects) {
     plane.ending.throwIfAborted();
+    // Just before: a sweep of many projects takes hours, in which others become live.
+    const kept = (await keptDeployments(plane, id)).get(id) ?? new Set();
     const figures = await sweep({
       project: id,
       region: bucket_location,
-      kept: kept.get(id) ?? new Set(),
+      kept,
       longestBuildMs: plane.settings.timeLimitMs + plane.settings.startLimitMs,
       now: plane.now(),
     });
     files += figures.freedBytes;
   }
+  const kept = await keptDeployments(plane);
   const logs = await removeOldLogs(plane, new Set([...kept.values()].flatMap((set) => [...set])));
   const parts = [
     { what: 'files of old deployments', freedBytes: files },
@@ -38,24 +40,32 @@ export async function sweepStores(plane: Plane, sweep: S3Sweep): Promise<PruneAn
 }
 
 async function removeOldLogs(plane: Plane, kept: ReadonlySet<string>): Promise<number> {
-  const rows = await plane.database.query
-    .selectFrom('deployments')
-    .select('id')
-    .where('finished_at', '<', new Date(plane.now() - oldLogMs))
-    .where('log_removed_at', 'is', null)
-    .orderBy('finished_at')
-    .limit(logsPerRun)
-    .execute();
   let freed = 0;
-  for (const { id } of rows) {
-    plane.ending.throwIfAborted();
-    if (kept.has(id)) continue;
-    freed += await plane.logs.remove(id);
-    await plane.database.query
-      .updateTable('deployments')
-      .set({ log_removed_at: new Date(plane.now()) })
-      .where('id', '=', id)
+  let removed = 0;
+  // What is kept lies among the oldest, and is passed over each time.
+  for (let after = ''; removed < logsPerRun; ) {
+    const rows = await plane.database.query
+      .selectFrom('deployments')
+      .select('id')
+      .where('finished_at', '<', new Date(plane.now() - oldLogMs))
+      .where('log_removed_at', 'is', null)
+      .where('id', '>', after)
+      .orderBy('id')
+      .limit(logsPerRun)
       .execute();
+    for (const { id } of rows.filter((row) => !kept.has(row.id))) {
+      plane.ending.throwIfAborted();
+      freed += await plane.logs.remove(id);
+      removed += 1;
+      await plane.database.query
+        .updateTable('deployments')
+        .set({ log_removed_at: new Date(plane.now()) })
+        .where('id', '=', id)
+        .execute();
+    }
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < logsPerRun) break;
+    after = last.id;
   }
   return freed;
 }

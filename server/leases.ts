@@ -4,9 +4,9 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 
-/** The end of a lease that begins or is renewed now. */
+/** The end of a lease that begins or is renewed now: not when its transaction began, which may have waited for a lock. */
 export function leaseUntil(ms: number): RawBuilder<Date> {
-  return sql<Date>`now() + ${ms}::integer * interval '1 millisecond'`;
+  return sql<Date>`clock_timestamp() + ${ms}::integer * interval '1 millisecond'`;
 }
 
 /** Whether the row's lease has run out, or nobody holds one. */
@@ -21,3 +21,6 @@ export function leaseIsFreeFor(owner: string): RawBuilder<boolean> {
 export function leaseIsDue(ms: number): RawBuilder<boolean> {
   return sql<boolean>`lease_expires_at < now() + ${Math.floor(ms / 2)}::integer * interval '1 millisecond'`;
 }
+
+/** The database's clock, now: what several replicas write and compare goes by it, because their own clocks differ. */
+export const databaseNow = sql<Date>`clock_timestamp()`;

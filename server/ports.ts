@@ -124,7 +124,7 @@ export type SiteStore = {
   missingBlobs(site: Site, blobs: ReadonlyMap<string, number>): Promise<string[]>;
   /** `name`: the deployment's id, with the attempt's number behind it from the second on. */
   putManifest(site: Site, name: string, manifest: Manifest): Promise<void>;
-  /** Throws when there is none. */
+  /** Throws `NOT_FOUND` when there is none. */
   getManifest(site: Site, name: string): Promise<Manifest>;
   /** Makes `deployment` what the site serves. */
   publish(publication: SitePublication): Promise<void>;

@@ -19,6 +19,7 @@ import {
   utf8Bytes,
 } from '../contract/environment-values.ts';
 import { SphereError } from '../contract/errors.ts';
+import { recordChange } from './audit.ts';
 import type { EnvironmentValueTable, Tables } from './database/tables.ts';
 import type { DeploymentRow } from './deployments.ts';
 import type { Keys } from './keys.ts';
@@ -73,7 +74,7 @@ export async function setEnvironmentValue(
   const { value, sensitive } = request;
   return plane.database.transaction(async (trx) => {
     // One at a time for each project: the limits are for what is there in the end.
-    await trx.selectFrom('projects').select('id').where('id', '=', project).forUpdate().execute();
+    await recordValueChange(trx, 'setEnvironmentValue', project, name);
     const scopes: SetEnvironmentValueAnswer['scopes'] = [];
     for (const scope of request.scopes) {
       const place = { project_id: project, scope, name, sensitive };
@@ -166,6 +167,22 @@ function refusePublicSecret(name: string, sensitive: boolean): void {
   );
 }
 
+/** Locks the project, and writes down what changes of its values. */
+async function recordValueChange(
+  trx: Transaction<Tables>,
+  action: 'setEnvironmentValue' | 'removeEnvironmentValue',
+  project: string,
+  name: string,
+): Promise<void> {
+  const { slug, account_id } = await trx
+    .selectFrom('projects')
+    .select(['slug', 'account_id'])
+    .where('id', '=', project)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+  await recordChange(trx, { action, account: account_id, project: slug, object: name });
+}
+
 /** Removes `name` from `scope`, or from both. Throws `NOT_FOUND`. */
 export async function removeEnvironmentValue(
   plane: Plane,
@@ -173,13 +190,17 @@ export async function removeEnvironmentValue(
   name: string,
   scope: EnvironmentScope | undefined,
 ): Promise<RemoveEnvironmentValueAnswer> {
-  const removed = await plane.database.query
-    .deleteFrom('environment_values')
-    .where('project_id', '=', project)
-    .where('name', '=', name)
-    .where('scope', 'in', scope === undefined ? environmentScopes : [scope])
-    .returning('scope')
-    .execute();
+  const removed = await plane.database.transaction(async (trx) => {
+    const rows = await trx
+      .deleteFrom('environment_values')
+      .where('project_id', '=', project)
+      .where('name', '=', name)
+      .where('scope', 'in', scope === undefined ? environmentScopes : [scope])
+      .returning('scope')
+      .execute();
+    if (rows.length > 0) await recordValueChange(trx, 'removeEnvironmentValue', project, name);
+    return rows;
+  });
   if (removed.length > 0) return { name, scopes: removed.map((row) => row.scope).sort() };
   const where = scope === undefined ? '' : ` for ${scope}`;
   throw new SphereError('NOT_FOUND', `there is no environment value "${name.slice(0, 200)}"${where}`, {

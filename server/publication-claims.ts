@@ -3,10 +3,10 @@ import type { Transaction } from 'kysely';
 import { carryOut } from './carry-out.ts';
 import type { Tables } from './database/tables.ts';
 import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './deployments.ts';
-import { leaseIsFreeFor, leaseUntil } from './leases.ts';
+import { databaseNow, leaseIsFreeFor, leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
 import { nextPublication } from './publication-plan.ts';
-import { databaseNow, finishPublication, lockTarget, type PublicationRow } from './publications.ts';
+import { finishPublication, lockTarget, type PublicationRow } from './publications.ts';
 
 /** A target, as its publications name it. */
 export type Target = { project_id: string; target: string };
@@ -49,10 +49,12 @@ export async function findPublications(plane: Plane): Promise<RunnablePublicatio
 /** Claims the newest publication that waits for the target, when nothing runs there, and carries it out. */
 export async function publishNext(plane: Plane, target: Target): Promise<void> {
   const claimed = await plane.database.transaction((trx) => claimPublication(plane, trx, target));
-  for (const row of claimed.outrun) {
-    await sayEnd(plane, row, 'publish', 'Not published: what is live now was asked for later.');
-  }
-  if (claimed.publication) await carryOut(plane, claimed.publication);
+  const text = 'Not published: what is live now was asked for later.';
+  // Beside each other: where the log has to be waited for, the lease would run out before anything is published.
+  await Promise.all([
+    ...claimed.outrun.map((row) => sayEnd(plane, row, 'publish', text)),
+    ...(claimed.publication ? [carryOut(plane, claimed.publication)] : []),
+  ]);
 }
 
 /** Carries out what an earlier process of this data directory has begun: no other works on it, so that no lease holds. */

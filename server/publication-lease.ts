@@ -15,29 +15,34 @@ export type PublicationLease = {
 /** A lease that could not be renewed counts as lost when this part of it has passed: what is in flight has to end. */
 const lostAfter = 0.6;
 
-/** Holds the lease of publication `id`, which this process has just claimed. */
-export function holdPublication(plane: Plane, id: string): PublicationLease {
+/**
+ * Holds the lease of publication `id`, which this process has claimed: when, does not matter, because it is renewed
+ * first. Null when it is another process's by now, or has ended.
+ */
+export async function holdPublication(plane: Plane, id: string): Promise<PublicationLease | null> {
   const { leaseMs } = plane.settings;
   const lost = new AbortController();
-  let renewedAt = performance.now();
-  // It was claimed before this: how long before is not known, and a fifth of the lease more than enough.
-  let renewedTime = Date.now() - leaseMs / 5;
-  const timer = setInterval(async () => {
+  let renewedAt = Number.NEGATIVE_INFINITY;
+  let renewedTime = Number.NEGATIVE_INFINITY;
+  const renew = async (): Promise<boolean> => {
     const asked = performance.now();
     const askedTime = Date.now();
+    const { numUpdatedRows } = await plane.database.query
+      .updateTable('publications')
+      .set({ lease_expires_at: leaseUntil(leaseMs) })
+      .where('id', '=', id)
+      .where('state', '=', 'running')
+      .where('lease_owner', '=', plane.id)
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) return false;
+    renewedAt = asked;
+    renewedTime = askedTime;
+    return true;
+  };
+  if (!(await renew())) return null;
+  const timer = setInterval(async () => {
     try {
-      const { numUpdatedRows } = await plane.database.query
-        .updateTable('publications')
-        .set({ lease_expires_at: leaseUntil(leaseMs) })
-        .where('id', '=', id)
-        .where('state', '=', 'running')
-        .where('lease_owner', '=', plane.id)
-        .executeTakeFirst();
-      if (numUpdatedRows === 0n) lost.abort(new Error('another process carries out this publication'));
-      else {
-        renewedAt = asked;
-        renewedTime = askedTime;
-      }
+      if (!(await renew())) lost.abort(new Error('another process carries out this publication'));
     } catch (error) {
       plane.report(`the lease of the publication ${id} could not be renewed`, error);
     }

@@ -1,10 +1,11 @@
 /** Publications as rows: asking for one, its place in its target's order, and its end. */
-import { type Selectable, sql, type Transaction } from 'kysely';
+import type { Selectable, Transaction } from 'kysely';
 import type { Manifest } from '../contract/manifest.ts';
 import { type Attempt, onBuiltAttempt } from './attempts.ts';
 import type { PublicationTable, Tables, TargetTable } from './database/tables.ts';
 import type { DeploymentRow } from './deployments.ts';
 import { newId } from './keys.ts';
+import { databaseNow } from './leases.ts';
 import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
 import { compareManifests } from './publication-plan.ts';
@@ -87,9 +88,6 @@ export async function lockTarget(
     .forUpdate()
     .executeTakeFirstOrThrow();
 }
-
-/** The database's clock, now: whose began first is compared between replicas, whose own clocks differ. */
-export const databaseNow = sql<Date>`clock_timestamp()`;
 
 /** Ends a publication. */
 export async function finishPublication(

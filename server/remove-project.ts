@@ -2,10 +2,10 @@
 import type { RemoveProjectAnswer } from '../contract/api.ts';
 import { recordChange } from './audit.ts';
 import { sayEnd } from './deployments.ts';
+import { databaseNow } from './leases.ts';
 import type { Plane } from './plane.ts';
 import { removeEnvironment } from './project-environment.ts';
 import { findProject } from './projects.ts';
-import { databaseNow } from './publications.ts';
 import { emptyTarget, isGone, retireTargets } from './remove-targets.ts';
 
 /**

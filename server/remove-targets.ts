@@ -3,6 +3,7 @@ import { sql, type Transaction } from 'kysely';
 import type { RemoveTargetAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
+import { recordChange } from './audit.ts';
 import type { Tables } from './database/tables.ts';
 import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
@@ -141,6 +142,13 @@ async function retireAndEmpty(
   const now = plane.now();
   const ended = await plane.database.transaction(async (trx) => {
     if (!holds(await lockTarget(trx, project.id, name))) return null;
+    const change = {
+      action: 'removeTarget',
+      account: project.account_id,
+      project: project.slug,
+      object: name,
+    };
+    await recordChange(trx, change);
     return retireTargets(trx, project, [name], { message: 'its preview was removed', now });
   });
   if (ended === null) return;

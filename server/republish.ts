@@ -5,7 +5,7 @@ import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
 import { nothingChanged } from './asked-by.ts';
 import { recordChange } from './audit.ts';
-import { type DeploymentRow, manifestName, showDeployment, siteOf } from './deployments.ts';
+import { type DeploymentRow, findManifest, manifestName, showDeployment, siteOf } from './deployments.ts';
 import type { Plane, Queries } from './plane.ts';
 import { findProject, liveSite, type ProjectRow } from './projects.ts';
 import { publishNext, type Target } from './publication-claims.ts';
@@ -77,7 +77,7 @@ function changedMeanwhile(slug: string, kind: string, { from }: Choice): SphereE
 /** `prune` keeps the files of the last deployments that were live, not of all. */
 export async function checkFiles(plane: Plane, row: DeploymentRow): Promise<void> {
   const site = siteOf(row);
-  const manifest = await plane.sites.getManifest(site, manifestName(row)).catch(() => null);
+  const manifest = await findManifest(plane.sites, site, manifestName(row));
   const blobs = new Map(Object.values(manifest?.files ?? {}).map((file) => [file.blob, file.bytes]));
   if (manifest && (await plane.sites.missingBlobs(site, blobs)).length === 0) return;
   throw new SphereError('NOT_PUBLISHED', `the files of ${row.id} have been freed: it cannot be live again`, {
@@ -89,7 +89,10 @@ async function publicationEnd(plane: Plane, target: Target, id: string, kind: st
   const what = kind === 'promote' ? 'promotion' : kind;
   const deadline = plane.now() + wait.forMs;
   while (plane.now() < deadline) {
-    await publishNext(plane, target);
+    // It is tried again, here or by another process: what becomes of it, its state says.
+    await publishNext(plane, target).catch((error: unknown) =>
+      plane.report(`the ${what} met a failure`, error),
+    );
     const { state } = await plane.database.query
       .selectFrom('publications')
       .select('state')

@@ -12,7 +12,7 @@ import {
 import { socketEvents } from '../contract/routes.ts';
 import type { Callers, Holder } from './callers.ts';
 import { isEnded } from './deployment-status.ts';
-import { findDeployment } from './deployments.ts';
+import { endLeftLog, findDeployment } from './deployments.ts';
 import { gatherWakes } from './gathered-wakes.ts';
 import type { OpenUses } from './open-uses.ts';
 import type { Plane } from './plane.ts';
@@ -63,6 +63,8 @@ export function attachSockets(
       // A removal that falls between the look at the token and this is seen by the next look at all that is open.
       const release = uses.hold(holder.token, () => socket.conn.close());
       socket.conn.once('close', release);
+      // It may have closed while its token was looked up: nothing tells of it any more.
+      if (socket.conn.readyState !== 'open') return release();
       next();
     } catch (error) {
       if (error instanceof SphereError && error.code !== 'INFRASTRUCTURE')
@@ -129,12 +131,18 @@ async function startFollowing(
   if (followed.has(deployment) || followed.size >= maxFollowed) {
     throw new SphereError('REQUEST_INVALID', 'this connection follows that log, or too many, already');
   }
-  const { holder } = socket.data;
-  await callers.admit(socketEvents.follow, holder, { id: deployment });
-  const row = await findDeployment(plane.database.query, holder.account as string, deployment);
-  if (isEnded(row.deployment_status)) await plane.logs.end(deployment);
+  // Before anything is waited for: many may be asked for at once.
   followed.add(deployment);
-  return deployment;
+  try {
+    const { holder } = socket.data;
+    await callers.admit(socketEvents.follow, holder, { id: deployment });
+    const row = await findDeployment(plane.database.query, holder.account as string, deployment);
+    if (isEnded(row.deployment_status)) await endLeftLog(plane, row);
+    return deployment;
+  } catch (error) {
+    followed.delete(deployment);
+    throw error;
+  }
 }
 
 function checkFollow(request: unknown): FollowRequest {

@@ -4,7 +4,7 @@ import { loseAttempt } from './attempts.ts';
 import { finishSettling } from './carry-out.ts';
 import { noteBuilder, startBuilder } from './claims.ts';
 import type { DeploymentRow } from './deployments.ts';
-import { leaseIsFree, leaseUntil } from './leases.ts';
+import { databaseNow, leaseIsFree, leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
 import { takeOverPublications } from './publication-claims.ts';
 
@@ -32,7 +32,7 @@ async function adopt(plane: Plane, anybodys: boolean): Promise<DeploymentRow[]> 
       lease_epoch: eb('lease_epoch', '+', 1),
       lease_expires_at: leaseUntil(leaseMs),
       // Nobody may have answered the builder meanwhile.
-      seen_at: new Date(plane.now()),
+      seen_at: databaseNow,
     }))
     .where('deployment_status', '=', 'building');
   return (anybodys ? query : query.where(leaseIsFree)).returningAll().execute();
@@ -56,7 +56,7 @@ async function startAgain(plane: Plane, row: DeploymentRow): Promise<void> {
     return builder ? noteBuilder(plane, row, builder.ref) : startBuilder(plane, row);
   }
   // Whatever was started is fenced off.
-  await loseAttempt(plane, { deployment: row.id, attempt: row.attempt }, 'infrastructure', {
+  await loseAttempt(plane, { deployment: row.id, attempt: row.attempt, heldBy: plane.id }, 'infrastructure', {
     code: 'INFRASTRUCTURE',
     message: 'the plane was stopped while it started the builder',
   });

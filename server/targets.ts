@@ -51,7 +51,7 @@ export async function takeTarget(
   trx: Transaction<Tables>,
   project: Pick<ProjectRow, 'id' | 'slug'>,
   name: string,
-  { expireAfterDays = previewDays.default, now }: { expireAfterDays: number | undefined; now: number },
+  { expireAfterDays, now }: { expireAfterDays: number | undefined; now: number },
 ): Promise<TargetRow> {
   if (name === LIVE) {
     const live = await lockTarget(trx, project.id, LIVE);
@@ -63,7 +63,7 @@ export async function takeTarget(
     .values({ project_id: project.id, name, live_publication_id: null })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
-  const { removed_at, emptied_at } = await lockTarget(trx, project.id, name);
+  const { removed_at, emptied_at, expires_at } = await lockTarget(trx, project.id, name);
   await refuseRemoved(trx, project);
   if (removed_at !== null && (emptied_at === null || emptied_at < removed_at)) {
     throw new SphereError(
@@ -74,9 +74,12 @@ export async function takeTarget(
       },
     );
   }
+  const days = expireAfterDays ?? previewDays.default;
+  // Who names no days renews the preview, and takes nothing of what was asked for before.
+  const least = expireAfterDays === undefined && removed_at === null ? (expires_at?.getTime() ?? 0) : 0;
   return trx
     .updateTable('targets')
-    .set({ removed_at: null, expires_at: new Date(now + expireAfterDays * dayMs) })
+    .set({ removed_at: null, expires_at: new Date(Math.max(least, now + days * dayMs)) })
     .where('project_id', '=', project.id)
     .where('name', '=', name)
     .returningAll()

@@ -1,13 +1,13 @@
 /** Trusts: jobs of which repository may deploy to which project, and the tokens that such jobs get. */
 import { createHash } from 'node:crypto';
-import type { Selectable } from 'kysely';
+import { type Selectable, sql, type Transaction } from 'kysely';
 import type { CreateTrust, Exchange, ExchangeAnswer, Trust } from '../contract/accounts-api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { slugRefusal } from '../contract/words.ts';
 import { checkRef } from '../files/repository-url.ts';
 import { accountId } from './accounts.ts';
 import { recordChange } from './audit.ts';
-import type { TrustTable } from './database/tables.ts';
+import type { Tables, TrustTable } from './database/tables.ts';
 import type { IdTokens, Job } from './id-tokens.ts';
 import { hashToken, newId } from './keys.ts';
 import type { Plane, Queries } from './plane.ts';
@@ -46,8 +46,7 @@ export async function createTrust(
         hint: 'Choose another.',
       });
     }
-    const refusal = project ? null : slugRefusal(request.project);
-    if (refusal !== null) throw new SphereError('REQUEST_INVALID', refusal, { hint: 'Choose another.' });
+    if (!project) await checkFreeSlug(trx, owner, request.project);
     const row = await trx
       .insertInto('trusts')
       .values({
@@ -174,6 +173,27 @@ export async function exchangeIdToken(
       .where('id', '=', trust.account_id)
       .executeTakeFirstOrThrow();
     return { token, account: name, project: trust.project, expiresAt: expiresAt.toISOString() };
+  });
+}
+
+/**
+ * A project that is not made yet is for the account that trusts a job with it first: else the jobs of one account would
+ * get a token of another, and leave their source there. Throws `REQUEST_INVALID`, `SLUG_IN_USE`.
+ */
+async function checkFreeSlug(trx: Transaction<Tables>, owner: string, slug: string): Promise<void> {
+  const refusal = slugRefusal(slug);
+  if (refusal !== null) throw new SphereError('REQUEST_INVALID', refusal, { hint: 'Choose another.' });
+  // Two accounts that ask at once take turns.
+  await sql`select pg_advisory_xact_lock(hashtext(${`trust ${slug}`}))`.execute(trx);
+  const other = await trx
+    .selectFrom('trusts')
+    .select('id')
+    .where('project', '=', slug)
+    .where('account_id', '<>', owner)
+    .executeTakeFirst();
+  if (!other) return;
+  throw new SphereError('SLUG_IN_USE', `another account trusts jobs with the project "${slug}"`, {
+    hint: 'Choose another, or deploy to it once with a token, which makes it yours.',
   });
 }
 

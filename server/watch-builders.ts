@@ -1,8 +1,9 @@
 /** Builders that this process is responsible for: looked at together, and judged one by one. */
+import { sql } from 'kysely';
 import { failAttempt, loseAttempt } from './attempts.ts';
 import { judgeBuilder } from './builder-verdict.ts';
 import type { DeploymentRow } from './deployments.ts';
-import { leaseIsDue, leaseUntil } from './leases.ts';
+import { databaseNow, leaseIsDue, leaseUntil } from './leases.ts';
 import type { Plane } from './plane.ts';
 import type { BuilderState } from './ports.ts';
 
@@ -13,21 +14,27 @@ export async function renewLeases(plane: Plane, slept: boolean): Promise<void> {
     .updateTable('deployments')
     .set({
       lease_expires_at: leaseUntil(leaseMs),
-      ...(slept ? { seen_at: new Date(plane.now()) } : {}),
+      ...(slept ? { seen_at: databaseNow } : {}),
     })
     .where('deployment_status', '=', 'building')
     .where('lease_owner', '=', plane.id);
   await (slept ? renewal : renewal.where(leaseIsDue(leaseMs))).execute();
 }
 
-const watched = ['id', 'attempt', 'phase', 'phases', 'runner', 'builder_token_hash', 'seen_at'] as const;
-type WatchedRow = Pick<DeploymentRow, (typeof watched)[number]>;
+const watched = ['id', 'attempt', 'phase', 'phases', 'runner', 'builder_token_hash'] as const;
+type WatchedRow = Pick<DeploymentRow, (typeof watched)[number]> & {
+  /** For how long nothing has come from the builder, by the clock that its signs of life are noted by. */
+  silent_ms: number | null;
+};
 
 /** What this process is responsible for and what is building. */
 function readWatched(plane: Plane, id?: string): Promise<WatchedRow[]> {
   const query = plane.database.query
     .selectFrom('deployments')
     .select(watched)
+    .select(
+      sql<number | null>`(extract(epoch from clock_timestamp() - seen_at) * 1000)::float8`.as('silent_ms'),
+    )
     .where('deployment_status', '=', 'building')
     .where('lease_owner', '=', plane.id);
   return (id === undefined ? query : query.where('id', '=', id)).execute();
@@ -62,7 +69,7 @@ export function createBuilderWatch(plane: Plane): BuilderWatch {
       {
         phase: row.phase,
         registered: row.builder_token_hash !== null,
-        silentMs: plane.now() - (row.seen_at?.getTime() ?? plane.now()),
+        silentMs: row.silent_ms ?? 0,
         attemptMs: attemptMs(row),
         state,
       },

@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import { SphereError } from '../contract/errors.ts';
 import { claimQueued, startBuilder } from './claims.ts';
-import { type Duty, runDuties } from './duties.ts';
+import { type Duty, runDuty } from './duties.ts';
 import type { Plane } from './plane.ts';
 import { findPublications } from './publication-claims.ts';
 import { claimStops, stopBuilder } from './stop-builders.ts';
@@ -52,7 +52,8 @@ export function startWorkLoop(plane: Plane, duties: readonly Duty[]): WorkLoop {
       lastLook = plane.now();
       if (performance.now() - lastDuties > dutyTickMs) {
         lastDuties = performance.now();
-        beside('duties', () => runDuties(plane, duties));
+        // Each by itself: what ends paid tasks does not wait for a sweep, whatever that takes.
+        for (const duty of duties) beside(`duty ${duty.name}`, () => runDuty(plane, duty));
       }
       const busy = await look(plane, beside, watch, gap > sleptMs).catch((error: unknown) => {
         plane.report('looking at the queue failed', error);

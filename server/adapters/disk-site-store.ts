@@ -4,7 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, createWriteStream, readFileSync } from 'node:fs';
-import { access, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { access, mkdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -87,8 +87,11 @@ export function createDiskSiteStore(directory: string): DiskSiteStore {
     },
     putManifest: ({ slug }, deployment, manifest) =>
       replace(paths.manifest(slug, deployment), JSON.stringify(manifest)),
-    getManifest: async ({ slug }, deployment) =>
-      JSON.parse(await readFile(paths.manifest(slug, deployment), 'utf8')) as Manifest,
+    async getManifest({ slug }, deployment) {
+      const manifest = readJson<Manifest>(paths.manifest(slug, deployment));
+      if (manifest) return manifest;
+      throw new SphereError('NOT_FOUND', `the files of ${deployment} are not there any more`);
+    },
 
     async publish({ site: { slug, target }, deployment, order, recent, signal }) {
       const manifest = readJson<Manifest>(paths.manifest(slug, deployment));

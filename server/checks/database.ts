@@ -21,6 +21,7 @@ export async function checkDatabase(
   const pool = new pg.Pool({ connectionString: url, max: 1, connectionTimeoutMillis: 10_000 });
   // A connection that breaks while nothing is asked for says so here; the next query says it again.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   const database = createDatabase(() => new PostgresDialect({ pool }));
   try {
     const reachable = await checkVersion(database);

@@ -349,9 +349,11 @@ const provider: MigrationProvider = { getMigrations: async () => migrations };
  * whole schema first, a fifth of a second at every start.
  */
 export async function pendingMigrations(db: Kysely<Tables>): Promise<string[]> {
-  const { rows: tables } =
-    await sql`select 1 from pg_tables where tablename = ${DEFAULT_MIGRATION_TABLE}`.execute(db);
-  if (tables.length === 0) return Object.keys(migrations);
+  // Other schemas may have a table of that name, too.
+  const { rows: tables } = await sql<{
+    name: string | null;
+  }>`select to_regclass(${DEFAULT_MIGRATION_TABLE})::text as name`.execute(db);
+  if (!tables[0]?.name) return Object.keys(migrations);
   const { rows } = await sql<{
     name: string;
   }>`select name from ${sql.table(DEFAULT_MIGRATION_TABLE)}`.execute(db);

@@ -71,6 +71,7 @@ export async function openPostgresDatabase(options: PostgresOptions): Promise<Da
 /** By a connection of its own: an index on a large table takes longer than any statement of the plane's may. */
 async function migrateAlone(url: string): Promise<void> {
   const pool = new pg.Pool({ connectionString: url, max: 1, application_name: 'sphere migrations' });
+  pool.on('connect', (client) => client.on('error', () => {}));
   const database = createDatabase(() => new PostgresDialect({ pool }));
   try {
     await migrate(database.query);

@@ -30,7 +30,7 @@ import {
   onBuiltAttempt,
   registerBuilder,
 } from '../attempts.ts';
-import { manifestName, siteOf } from '../deployments.ts';
+import { findManifest, manifestName, siteOf } from '../deployments.ts';
 import type { Plane } from '../plane.ts';
 import type { Site, Upload } from '../ports.ts';
 import { requestPublication } from '../publications.ts';
@@ -147,7 +147,7 @@ function createExpectedBlobs(plane: Plane) {
     note,
     async check(site: Site, name: string, blob: string, length: string | undefined): Promise<void> {
       const expected =
-        known.get(name) ?? note(name, await plane.sites.getManifest(site, name).catch(noManifest));
+        known.get(name) ?? note(name, (await findManifest(plane.sites, site, name)) ?? noManifest());
       const bytes = expected.get(blob);
       if (bytes === undefined) throw new SphereError('REQUEST_INVALID', 'the manifest names no such blob');
       if (length !== undefined && Number(length) !== bytes) {
@@ -165,8 +165,8 @@ function blobsOf(manifest: Manifest): Map<string, number> {
   return new Map(Object.values(manifest.files).map((file) => [file.blob, file.bytes]));
 }
 
-function noManifest(cause: unknown): never {
-  throw new SphereError('REQUEST_INVALID', 'there is no manifest yet', { cause });
+function noManifest(): never {
+  throw new SphereError('REQUEST_INVALID', 'there is no manifest yet');
 }
 
 async function takeResult(
@@ -190,7 +190,7 @@ async function takeResult(
   // A result whose answer was lost is sent again.
   if (row.phase === 'publish') return;
   const site = siteOf(row);
-  const manifest = await plane.sites.getManifest(site, nameOf(attempt)).catch(noManifest);
+  const manifest = (await findManifest(plane.sites, site, nameOf(attempt))) ?? noManifest();
   const missing = await plane.sites.missingBlobs(site, blobsOf(manifest));
   if (missing.length > 0) {
     throw new SphereError(

@@ -15,7 +15,7 @@ import { routePath } from '../../contract/routes.ts';
 import { cancelDeployment } from '../cancel-deployment.ts';
 import { createDeployment } from '../create-deployment.ts';
 import { isEnded } from '../deployment-status.ts';
-import { findDeployment, showDeployment } from '../deployments.ts';
+import { endLeftLog, findDeployment, showDeployment } from '../deployments.ts';
 import { followLog } from '../follow.ts';
 import { listDeployments } from '../history.ts';
 import type { OpenUses } from '../open-uses.ts';
@@ -78,15 +78,15 @@ export function deploymentRoutes(plane: Plane, uses: OpenUses): RouteTable {
     listDeployments: {
       async answer({ request, account, holder, reach }) {
         const { limit, before, status, branch } = request.query;
-        const project = request.query.project ?? holder().project;
-        if (typeof project === 'string') reach(project);
+        // Of a token that is for one project, nothing may stand for "all".
+        const project = oneText('project', request.query.project) ?? holder().project;
+        if (project !== null) reach(project);
         // A token may be for a project that is not there yet: it has no deployments, which is no mistake of its bearer.
         const none = (error: unknown) => {
           if (request.query.project === undefined) return null;
           throw error;
         };
-        const of =
-          typeof project === 'string' ? await findProject(plane, account(), project).catch(none) : undefined;
+        const of = project === null ? undefined : await findProject(plane, account(), project).catch(none);
         if (of === null) return { deployments: [], next: null };
         return listDeployments(plane, account(), {
           project: of?.id,
@@ -144,14 +144,18 @@ async function streamLogs(
   if (!Number.isSafeInteger(after) || after < 0) {
     throw new SphereError('REQUEST_INVALID', '"after" takes the number of a line');
   }
-  if (isEnded(row.deployment_status)) await plane.logs.end(row.id);
+  if (isEnded(row.deployment_status)) await endLeftLog(plane, row);
   const gone = new AbortController();
   const release = uses.hold(holder().token, () => response.destroy());
   response.on('close', () => {
     release();
     gone.abort();
   });
-  if (response.destroyed) return undefined;
+  if (response.destroyed) {
+    // It went away while the deployment was looked up: nothing tells of it any more.
+    release();
+    return undefined;
+  }
   response.type('application/x-ndjson').flushHeaders();
   const wait = request.query.follow === '1';
   const log = followLog(plane.logs, row.id, after, { maxBatchBytes: 256 * 1024, stop: gone.signal, wait });

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import express, { type ErrorRequestHandler, type Request, type RequestHandler, type Response } from 'express';
 import type { z } from 'zod';
-import { httpStatusOf, SphereError } from '../../contract/errors.ts';
+import { type ErrorCode, httpStatusOf, SphereError } from '../../contract/errors.ts';
 import { type Route, type RouteName, routes } from '../../contract/routes.ts';
 import { type Asker, askedBy } from '../asked-by.ts';
 import { attemptOf, type Caller, type Callers, type Holder, type Named } from '../callers.ts';
@@ -39,6 +39,9 @@ export type MountOptions = {
   report(message: string, error: unknown): void;
 };
 
+/** What somebody is told who shows no token that counts. Of an attempt that is over, no token counts. */
+const strangers: ReadonlySet<ErrorCode> = new Set(['NOT_SIGNED_IN', 'ATTEMPT_STALE']);
+
 /** A router with every route of the contract, and the error answer behind them. Throws when `table` lacks one. */
 export function mountRoutes({ callers, limits, record, report }: MountOptions, table: RouteTable) {
   const router = express.Router();
@@ -57,7 +60,7 @@ export function mountRoutes({ callers, limits, record, report }: MountOptions, t
       try {
         response.locals.caller = await callers.identify(row, request.headers.authorization, namedIn(request));
       } catch (error) {
-        if (limits === null || !(error instanceof SphereError) || error.code !== 'NOT_SIGNED_IN') throw error;
+        if (limits === null || !(error instanceof SphereError) || !strangers.has(error.code)) throw error;
         return limits.refused(request, response, (limited?: unknown) => next(limited ?? error));
       }
       next();

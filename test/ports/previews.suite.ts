@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { CreateDeployment, Deployment, Target } from '../../contract/api.ts';
 import type { DiskSiteStore } from '../../server/adapters/disk-site-store.ts';
-import { duties, runDuties } from '../../server/duties.ts';
+import { duties, runDuty } from '../../server/duties.ts';
 import { keptDeployments } from '../../server/kept-deployments.ts';
 import { type Replicas, type ReplicasOptions, startReplicas } from '../server/replicas.ts';
 import { empty, type OpenDatabase } from './records.suite.ts';
@@ -60,7 +60,7 @@ export function previewsSuite(name: string, open: () => Promise<OpenDatabase>) {
     /** What the duty does when it is its time, at every replica at once. */
     async function runDue() {
       await query().deleteFrom('duties').execute();
-      await Promise.all(replicas().running.map((one) => runDuties(one.plane, duties)));
+      await Promise.all(replicas().running.flatMap((one) => duties.map((duty) => runDuty(one.plane, duty))));
     }
 
     test('are beside the live site: each target has its own order, queue, "already live" and pointer', async () => {

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { DeploymentList, RollbackPlan } from '../../contract/api.ts';
 import type { Database } from '../../server/database/database.ts';
-import { duties, runDuties } from '../../server/duties.ts';
+import { duties, runDuty } from '../../server/duties.ts';
 import { type Replicas, type ReplicasOptions, startReplicas } from '../server/replicas.ts';
 
 export type OpenDatabase = { database: Database; close(): Promise<void> };
@@ -212,10 +212,10 @@ export function recordsSuite(name: string, open: () => Promise<OpenDatabase>) {
       runner.others.push(builder(1, 1), builder(1, 71), builder(2, 72), builder(1, 73, 'dpl_unknown'));
       await query().deleteFrom('duties').execute();
       const planes = running.map((replica) => replica.plane);
-      await Promise.all(planes.map((one) => runDuties(one, duties)));
+      await Promise.all(planes.flatMap((one) => duties.map((duty) => runDuty(one, duty))));
       expect([...runner.stopped].sort()).toEqual([71, 72, 73]);
       // Neither is it time again yet.
-      await Promise.all(planes.map((one) => runDuties(one, duties)));
+      await Promise.all(planes.flatMap((one) => duties.map((duty) => runDuty(one, duty))));
       expect(runner.stopped).toHaveLength(3);
     });
 

@@ -83,6 +83,21 @@ export const keptHeaders = [
   'content-type',
 ] as const;
 
+/**
+ * A header's value as S3 keeps it, which signs and stores ASCII alone: a file name in the form of RFC 5987, other
+ * characters percent-encoded. `value` has its UTF-8 as bytes, as `headersFor` gives it.
+ */
+function ascii(value: string | undefined): string | undefined {
+  if (value === undefined || !/[\x80-\xff]/.test(value)) return value;
+  return Buffer.from(value, 'latin1')
+    .toString()
+    .replace(
+      /\bfilename="([^"]*[^\x20-\x7e"][^"]*)"/g,
+      (_, name: string) => `filename*=UTF-8''${encodeURIComponent(name)}`,
+    )
+    .replace(/[^\x20-\x7e]+/g, encodeURIComponent);
+}
+
 function fileObject(
   path: string,
   { blob, bytes }: ManifestFile,
@@ -90,15 +105,15 @@ function fileObject(
   address?: string,
 ): SiteObject {
   const own = rules.headersFor(address ?? addressOf(path));
-  const disposition = own['content-disposition'];
-  const language = own['content-language'];
+  const disposition = ascii(own['content-disposition']);
+  const language = ascii(own['content-language']);
   return {
     kind: 'file',
     blob,
     bytes,
     headers: {
-      contentType: own['content-type'] ?? contentTypeOf(path),
-      cacheControl: own['cache-control'] ?? cacheControlOf(path),
+      contentType: ascii(own['content-type']) ?? contentTypeOf(path),
+      cacheControl: ascii(own['cache-control']) ?? cacheControlOf(path),
       ...(disposition === undefined ? {} : { contentDisposition: disposition }),
       ...(language === undefined ? {} : { contentLanguage: language }),
     },
