@@ -199,3 +199,24 @@ describe('T8, T9, T10: what plain S3 cannot do is said', () => {
     expect(shortcomingsOf(manifest, 'https://x')[0]).toMatch(/^1 file is left out/);
   });
 });
+
+test('headers that S3 can keep are ASCII: names of files as RFC 5987 has them', () => {
+  const serving = {
+    headers: [
+      {
+        source: '/*',
+        headers: {
+          'Content-Disposition': 'attachment; filename="Übersicht 1.pdf"',
+          'Content-Language': 'de-ü',
+        },
+      },
+    ],
+  };
+  const { objects } = compileContent(manifestOf({ 'a.pdf': 'x' }, serving));
+  expect(objects.get('a.pdf')).toMatchObject({
+    headers: {
+      contentDisposition: "attachment; filename*=UTF-8''%C3%9Cbersicht%201.pdf",
+      contentLanguage: 'de-%C3%BC',
+    },
+  });
+});

@@ -138,6 +138,19 @@ describe('a follower', () => {
     }
   });
 
+  test('follows eight logs at a time, each once, however many it asks for at once', async () => {
+    const made = await Promise.all(
+      Array.from({ length: 10 }, (_, n) => plane.create({ project: `followed-${n}`, origin: `f${n}` })),
+    );
+    const socket = connect(plane.token);
+    const follow = (deployment: string) => socket.emitWithAck('follow', { deployment, after: 0 });
+    const ids = made.map(({ deployment }) => deployment.id);
+    const answers = await Promise.all([ids[0], ...ids].map((id) => follow(id as string)));
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(8);
+    expect(answers[1]).toMatchObject({ ok: false, error: { code: 'REQUEST_INVALID' } });
+    socket.close();
+  });
+
   test('is told when there is no such deployment', async () => {
     const socket = connect(plane.token);
     const answer = await socket.emitWithAck('follow', { deployment: 'dpl_none', after: 0 });

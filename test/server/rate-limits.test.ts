@@ -66,6 +66,18 @@ test('an address that guesses tokens waits, and nobody else who stands behind it
   for (let n = 0; n < 30; n++) expect((await ask('', n, '/v1/health')).status).toBe(200);
 });
 
+test('an address that guesses the tokens of builders waits, too', async () => {
+  const seen = [];
+  for (let times = 0; times < 12; times++) {
+    const answer = await fetch(`${plane.running[times % 2]?.url}/v1/builds/dpl_x/1/heartbeat`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer guessed' },
+    });
+    seen.push(answer.status);
+  }
+  expect(seen.at(-1)).toBe(429);
+});
+
 test('a request whose body hardly arrives is ended, one that is slow and goes on is not', async () => {
   let got = 0;
   const server = createHttpServer(
