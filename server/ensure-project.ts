@@ -84,13 +84,29 @@ async function revive(plane: Plane, project: ProjectRow): Promise<void> {
       sql<boolean>`(emptied_at is null or emptied_at < coalesce(removed_at, ${project.removed_at}::timestamptz))`,
     )
     .executeTakeFirst();
-  if (half) {
-    throw new SphereError('PUBLISHING', `the site "${project.slug}" is being removed just now`, {
-      hint: `Try again in a moment; if it stays so, \`sphere rm ${project.slug}\` finishes the removal.`,
-    });
-  }
-  await query.updateTable('projects').set({ removed_at: null }).where('id', '=', project.id).execute();
+  if (half) throw beingRemoved(project);
+  const revived = await query
+    .updateTable('projects')
+    .set({ removed_at: null })
+    .where('id', '=', project.id)
+    // Not one that was removed again since it was looked at. JavaScript's times have no microseconds.
+    .where(sql<boolean>`date_trunc('milliseconds', removed_at) = ${project.removed_at}::timestamptz`)
+    .returning('id')
+    .executeTakeFirst();
+  if (revived) return;
+  const { removed_at } = await query
+    .selectFrom('projects')
+    .select('removed_at')
+    .where('id', '=', project.id)
+    .executeTakeFirstOrThrow();
+  // Another request has taken it back into use.
+  if (removed_at !== null) throw beingRemoved(project);
 }
+
+const beingRemoved = ({ slug }: ProjectRow) =>
+  new SphereError('PUBLISHING', `the site "${slug}" is being removed just now`, {
+    hint: `Try again in a moment; if it stays so, \`sphere rm ${slug}\` finishes the removal.`,
+  });
 
 function checkOrigin(project: ProjectRow, account: string, request: CreateDeployment): void {
   const foreign = project.account_id !== account;

@@ -14,6 +14,7 @@ import { leaseUntil } from '../../server/leases.ts';
 import type { Plane } from '../../server/plane.ts';
 import { settleAdopted } from '../../server/take-over.ts';
 import { startWorkLoop } from '../../server/work-loop.ts';
+import { request } from './plane.ts';
 import { type Replicas, startReplicas } from './replicas.ts';
 
 let directory: string;
@@ -332,4 +333,57 @@ test('a table of the same name in another schema is none of ours', async () => {
   const pending = await pendingMigrations(database.query);
   await sql`alter table elsewhere rename to kysely_migration`.execute(database.query);
   expect(pending[0]).toMatch(/^0001/);
+});
+
+test('a project that is removed again while it is taken back into use is not in use', async () => {
+  await deploy('gone');
+  const remove = (replica: number) => replicas.call(replica, token, 'DELETE', '/v1/projects/gone');
+  expect((await remove(1)).status).toBe(200);
+  const looked = createGate();
+  const [plane, other] = planes() as [Plane, Plane];
+  const { updateTable } = database.query;
+  // The update that takes it back waits, after everything that it depends on has been looked at.
+  let armed = true;
+  const query = new Proxy(database.query, {
+    get(target, name) {
+      const value = Reflect.get(target, name) as unknown;
+      if (name !== 'updateTable') return typeof value === 'function' ? value.bind(target) : value;
+      return (table: 'projects') => {
+        const update = updateTable.call(target, table);
+        if (table !== 'projects' || !armed) return update;
+        armed = false;
+        const waiting = (builder: object): object =>
+          new Proxy(builder, {
+            get(inner, step) {
+              const method = Reflect.get(inner, step) as unknown;
+              if (typeof method !== 'function') return method;
+              return (...args: unknown[]) => {
+                if (step === 'executeTakeFirst') return looked.pass().then(() => method.apply(inner, args));
+                const next = method.apply(inner, args) as object;
+                return typeof next === 'object' ? waiting(next) : next;
+              };
+            },
+          });
+        return waiting(update);
+      };
+    },
+  });
+  plane.database = { ...database, query };
+  const creating = replicas.call<unknown>(0, token, 'POST', '/v1/deployments', {
+    ...request({ project: 'gone' }),
+    region: undefined,
+  });
+  await looked.reached;
+  const emptying = createGate();
+  const { unpublish } = other.sites;
+  other.sites.unpublish = async (...what) => {
+    await emptying.pass();
+    return unpublish(...what);
+  };
+  const again = remove(1);
+  await emptying.reached;
+  looked.open();
+  expect((await creating).body.error?.code).toBe('PUBLISHING');
+  emptying.open();
+  expect((await again).status).toBe(200);
 });
