@@ -43,19 +43,26 @@ export async function prepareSource(request: {
   if (request.prebuilt !== null) return prebuiltSource(request.directory, request.prebuilt, request.ci);
   if (request.settings.repository) return repositorySource(request);
   refuseHome(request.top, request.environment);
-  return directorySource(request.directory, request.top, request.ci);
+  return directorySource(request);
 }
 
-/** A person's home directory holds keys, and the data of the plane that would pack it. */
-function refuseHome(top: string, { home, forChildren }: Environment): void {
-  const holds = (inner: string) => !path.relative(top, inner).startsWith('..');
-  const isHome = forChildren.HOME !== undefined && path.relative(forChildren.HOME, top) === '';
-  if (!isHome && !holds(home)) return;
-  const what = isHome ? 'is your home directory' : `holds the data of the plane on this machine, ${home}`;
-  throw new SphereError('USAGE', `${top} ${what}: it is not deployed.`, {
-    hint: 'Name the directory of the site: `sphere deploy DIR`.',
-  });
+/** A person's home directory holds keys, and takes minutes to read. */
+function refuseHome(top: string, { forChildren }: Environment): void {
+  if (forChildren.HOME === undefined || path.relative(forChildren.HOME, top) !== '') return;
+  throw notDeployed(`${top} is your home directory`);
 }
+
+/** What the plane on this machine writes while it packs would never be as it was looked at. */
+function refuseData(top: string, entries: readonly { path: string }[], { home }: Environment): void {
+  const data = path.relative(top, home).split(path.sep).join('/');
+  if (data.startsWith('..') || !entries.some((entry) => entry.path.startsWith(`${data}/`))) return;
+  throw notDeployed(`${top} holds the data of the plane on this machine, in ${data}`);
+}
+
+const notDeployed = (what: string) =>
+  new SphereError('USAGE', `${what}: it is not deployed.`, {
+    hint: 'Name the directory of the site (`sphere deploy DIR`), or leave the data out with a line in .sphereignore.',
+  });
 
 /** The part of `ci` that is about the run and not about the code. */
 function runOf(ci: CiEnvironment | null): { ci?: CiRun } {
@@ -64,11 +71,17 @@ function runOf(ci: CiEnvironment | null): { ci?: CiRun } {
   return { ci: { service, ...(pullRequest ? { pullRequest } : {}), ...(url ? { url } : {}) } };
 }
 
-async function directorySource(
-  directory: string,
-  top: string,
-  ci: CiEnvironment | null,
-): Promise<PreparedSource> {
+async function directorySource({
+  directory,
+  top,
+  ci,
+  environment,
+}: {
+  directory: string;
+  top: string;
+  ci: CiEnvironment | null;
+  environment: Environment;
+}): Promise<PreparedSource> {
   const [{ digest, bytes: size, entries }, seen] = await Promise.all([digestSource(top), readGitState(top)]);
   if (entries.length === 0) {
     throw new SphereError(
@@ -79,6 +92,7 @@ async function directorySource(
       },
     );
   }
+  refuseData(top, entries, environment);
   const state = withCi(seen, ci);
   const git = { ...(state ? { git: state.git } : {}), ...runOf(ci) };
   const inWorkspace = top === directory ? '' : ` in the workspace ${top}`;

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { maxLineLength } from '../../contract/logs.ts';
 import { packSource } from '../../files/archive.ts';
 import { digestSource } from '../../files/digest.ts';
@@ -21,6 +21,9 @@ import { removeTree } from '../../files/remove-tree.ts';
 import { emptyDirectory, type Tree, tree, writeTree } from '../files/tree.ts';
 import { type BuilderRun, bundleBuilder, startBuilder } from './builder-program.ts';
 import { bootstrapToken, type PlaneOptions, type RecordingPlane, startPlane } from './recording-plane.ts';
+
+// A search through all that can be read takes long on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 let program: Awaited<ReturnType<typeof bundleBuilder>>;
 beforeAll(async () => {

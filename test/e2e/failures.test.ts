@@ -136,10 +136,29 @@ If dist is the site, set "outputDirectory": "dist" in sphere.json or use --outpu
   'an output that is empty': {
     prepare: (cwd) => void mkdirSync(join(cwd, 'dist')),
     args: ['deploy', '--prebuilt', 'dist'],
-    code: 5,
+    code: 2,
     prints: `
-Error: ROOT/projects/an-output-that-is-empty/dist holds nothing to publish.
-Set "outputDirectory" in sphere.json, or --output, to where the build leaves the site.
+Error: There is nothing to publish in ROOT/projects/an-output-that-is-empty/dist: it is empty.
+Name the directory that holds the built site, once it is built: --prebuilt DIR.
+`,
+  },
+  'the home directory': {
+    files: { 'index.html': 'x' },
+    environment: { HOME: 'ROOT/projects/the-home-directory' },
+    code: 2,
+    prints: `
+Error: ROOT/projects/the-home-directory is your home directory: it is not deployed.
+Name the directory of the site (\`sphere deploy DIR\`), or leave the data out with a line in .sphereignore.
+`,
+  },
+  'a directory with the data of the plane': {
+    files: { 'index.html': 'x', 'data/plane.json': '{}' },
+    args: ['deploy', '--dry-run'],
+    environment: { SPHERE_HOME: 'ROOT/projects/a-directory-with-the-data-of-the-plane/data' },
+    code: 2,
+    prints: `
+Error: ROOT/projects/a-directory-with-the-data-of-the-plane holds the data of the plane on this machine, in data: it is not deployed.
+Name the directory of the site (\`sphere deploy DIR\`), or leave the data out with a line in .sphereignore.
 `,
   },
   'a sphere.json that is wrong': {

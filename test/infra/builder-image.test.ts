@@ -26,7 +26,7 @@ import { createDockerLauncher } from '../peers/ecs/launchers.ts';
 let built: BuilderImage;
 beforeAll(async () => {
   built = await openBuilderImage();
-}, 240_000);
+}, 400_000);
 afterAll(() => built?.close(), 60_000);
 
 async function openPlane(options: PlaneOptions): Promise<RecordingPlane> {

@@ -206,10 +206,12 @@ describe('uploads', () => {
 
   test('20,000 URLs are signed in less time than the uploads of 1,000 files take', async () => {
     const blobs = Array.from({ length: 20_000 }, (_, n) => ({ blob: blobOf(String(n)), bytes: n }));
-    const started = performance.now();
+    // Of the processor, whatever else it has to do.
+    const before = process.cpuUsage();
     const uploads = await (store.transfer as DirectTransfer).blobUploads(newSite(), blobs);
+    const { user, system } = process.cpuUsage(before);
     expect(new Set(uploads.map(({ url }) => url)).size).toBe(20_000);
-    expect(performance.now() - started).toBeLessThan(10_000);
+    expect((user + system) / 1000).toBeLessThan(10_000);
   });
 });
 
