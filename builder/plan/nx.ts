@@ -8,9 +8,11 @@ export type NxProject = {
   top: string;
   topPackageJson: PackageJson;
   name: string;
-  /** Not a library: something that can be a site. */
+  /** Not a library: something that can be a site, or a server. */
   isApplication: boolean;
-  /** Where its `build` target leaves what it builds, relative to the source, best first. */
+  /** What builds it. */
+  target: string;
+  /** Where that target leaves what it builds, relative to the source, best first. */
   outputs: string[];
 };
 
@@ -24,13 +26,43 @@ export async function findNxProject(files: SourceFiles, directory: string): Prom
     if (topPackageJson === null) return null;
     const name = typeof project.name === 'string' ? project.name : (directory.split('/').at(-1) ?? directory);
     const build = objectOf(objectOf(project.targets).build);
+    const named = Object.keys(build).length > 0 ? 'build' : null;
+    const target = named ?? (await inferredTarget(files, top, directory));
     return {
       top,
       topPackageJson,
       name,
-      isApplication: project.projectType === 'application' && Object.keys(build).length > 0,
+      isApplication: project.projectType === 'application' && target !== null,
+      target: target ?? 'build',
       outputs: outputsOf(build, { top, directory, name }),
     };
+  }
+  return null;
+}
+
+/** Plug-ins that give a project a target that builds it, by the configuration file that they look for. */
+const inferring: Record<string, string> = {
+  '@nx/vite': 'vite',
+  '@nx/webpack': 'webpack',
+  '@nx/rspack': 'rspack',
+  '@nx/rsbuild': 'rsbuild',
+  '@nx/next': 'next',
+  '@nx/nuxt': 'nuxt',
+  '@nx/react/router-plugin': 'react-router',
+};
+
+/** The target that a plug-in of the workspace gives the project, or null. What `nx add` sets up has no other. */
+async function inferredTarget(files: SourceFiles, top: string, directory: string): Promise<string | null> {
+  const { plugins } = readJson(await files.read(joinPath(top, 'nx.json'))) ?? {};
+  const names = (await files.list(directory)).map(({ name }) => name);
+  for (const item of Array.isArray(plugins) ? plugins : []) {
+    const { plugin, options } = typeof item === 'string' ? { plugin: item } : objectOf(item);
+    const config = inferring[String(plugin).replace(/\/plugin$/, '')];
+    if (config === undefined || !names.some((name) => name.startsWith(`${config}.config.`))) continue;
+    // Without a page, Vite's configuration is that of its tests.
+    if (config === 'vite' && !names.includes('index.html')) continue;
+    const { buildTargetName } = objectOf(options);
+    return typeof buildTargetName === 'string' ? buildTargetName : 'build';
   }
   return null;
 }
@@ -46,10 +78,24 @@ export function packageOfNxProject(directory: string, { name, topPackageJson }: 
     peerDependencies: {},
     workspaces: [],
     homepage: null,
+    isLibrary: false,
   };
 }
 
-/** The applications of the Nx workspace at the top of the source; none where there is no such workspace. */
+/** What makes pages has one of these, and a server has none. */
+const pages = ['index.html', 'src/index.html', 'public/index.html'];
+const pageConfig = /^(?:next|nuxt|astro|rsbuild|react-router|docusaurus|svelte|gatsby)[.-]config\./;
+
+async function makesPages(files: SourceFiles, directory: string): Promise<boolean> {
+  if ((await files.list(directory)).some(({ name }) => pageConfig.test(name))) return true;
+  const seen = await Promise.all(pages.map((page) => files.exists(joinPath(directory, page))));
+  return seen.includes(true);
+}
+
+/**
+ * The applications of the Nx workspace at the top of the source, without its servers as far as they can be told; none
+ * where there is no such workspace.
+ */
 export async function nxApplications(files: SourceFiles): Promise<string[]> {
   if (!(await files.exists('nx.json'))) return [];
   const found: string[] = [];
@@ -64,7 +110,8 @@ export async function nxApplications(files: SourceFiles): Promise<string[]> {
     }
   };
   await walk('.', 4);
-  return found;
+  const seen = await Promise.all(found.map((directory) => makesPages(files, directory)));
+  return seen.includes(true) ? found.filter((_, index) => seen[index]) : found;
 }
 
 type Place = { top: string; directory: string; name: string };

@@ -17,6 +17,8 @@ export type PackageJson = {
   /** Patterns of workspace members. */
   workspaces: string[];
   homepage: string | null;
+  /** It says what others import from it. `main` does not count: `npm init` writes that into every package. */
+  isLibrary: boolean;
   /** Paths of patches that pnpm applies. */
   patches: string[];
 };
@@ -48,6 +50,7 @@ export async function readPackageJson(files: SourceFiles, directory: string): Pr
     engines: strings(value.engines),
     workspaces: Array.isArray(workspaces) ? workspaces.filter((item) => typeof item === 'string') : [],
     homepage: string(value.homepage),
+    isLibrary: [value.exports, value.module, value.types, value.typings].some((field) => field !== undefined),
     patches: Object.values(strings(object(value.pnpm).patchedDependencies)),
   };
 }

@@ -88,7 +88,7 @@ async function planCommand(
   }
   const [only = '', ...more] = scripts;
   if (root.nx !== null && only === 'build') {
-    const command = runProgram(manager, `nx run ${root.nx.name}:build`);
+    const command = runProgram(manager, `nx run ${root.nx.name}:${root.nx.target}`);
     return { command, directory: root.nx.top, kind: 'derived' };
   }
   const { name } = project.packageJson;

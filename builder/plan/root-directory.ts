@@ -96,8 +96,12 @@ async function sitesBelow(
     if (directory === '.') continue;
     const root = await rootAt(files, directory, null);
     if (root.packageJson === null) continue;
-    const found = await findFramework(projectAt(files, root, root.packageJson), settings.framework);
-    if (found !== null) sites.push({ directory, framework: found.framework });
+    const project = projectAt(files, root, root.packageJson);
+    const found = await findFramework(project, settings.framework);
+    if (found === null) continue;
+    // A plug-in depends on the framework that it is for, and no script of its own runs that.
+    if (root.packageJson.isLibrary && !isRunHere(found.framework, project)) continue;
+    sites.push({ directory, framework: found.framework });
   }
   // Packages show themselves in a Storybook of their own; the site is what they are made for.
   const others = sites.filter(({ framework }) => !companions.includes(framework));

@@ -111,6 +111,25 @@ describe('workspaces', () => {
     expect(found.output.candidates[0]?.directory).toBe('docs/.vitepress/dist');
   });
 
+  test.each([
+    ['a plug-in that is made for a framework', { exports: './dist/index.js', scripts: { build: 'tsup' } }],
+    ['shared code that depends on one for its types', { types: './src/index.ts' }],
+  ])('%s is no site', async (_what, more) => {
+    const found = await plan({
+      'package.json': { workspaces: ['apps/*', 'packages/*'] },
+      'apps/web/package.json': { dependencies: { astro: '5.0.0' }, scripts: { build: 'astro build' } },
+      'packages/shared/package.json': { name: 'shared', devDependencies: { astro: '5.0.0' }, ...more },
+    });
+    expect(found.rootDirectory).toBe('apps/web');
+  });
+
+  test('what is both imported by others and built with a framework is a site', async () => {
+    const both = app('both', { exports: './src/index.ts' });
+    await expect(
+      plan({ ...workspace, 'packages/ui/package.json': both, 'packages/ui/index.html': '' }),
+    ).rejects.toMatchObject({ details: ['apps/web (Vite)', 'packages/ui (Vite)'] });
+  });
+
   test('a Storybook is no site beside one, nor is what cleans up after it a build', async () => {
     const storybook = { storybook: '8.0.0', '@storybook/react': '8.0.0' };
     const found = await plan({
@@ -253,10 +272,44 @@ describe('Nx', () => {
 
   test('of several applications none is guessed', async () => {
     const docs = { name: 'docs', projectType: 'application', targets: { build: { executor: 'x' } } };
-    await expect(plan({ ...nx, 'apps/docs/project.json': docs })).rejects.toMatchObject({
+    const two = { ...nx, 'apps/docs/project.json': docs, 'apps/docs/docusaurus.config.js': '' };
+    await expect(plan(two)).rejects.toMatchObject({
       code: 'CONFIGURATION_INVALID',
       details: ['apps/docs (Nx)', 'apps/shop (Nx)'],
     });
+  });
+
+  test.each([
+    ['@nx/vite/plugin', undefined, { 'vite.config.mts': '', 'index.html': '' }, 'build'],
+    ['@nx/vite', { buildTargetName: 'vite:build' }, { 'vite.config.ts': '', 'index.html': '' }, 'vite:build'],
+    ['@nx/rsbuild', undefined, { 'rsbuild.config.ts': '' }, 'build'],
+    ['@nx/webpack/plugin', undefined, { 'webpack.config.js': '', 'src/index.html': '' }, 'build'],
+  ])('an application is found whose target %s gives it', async (plugin, options, files, target) => {
+    const own = Object.fromEntries(Object.entries(files).map(([name, text]) => [`apps/blog/${name}`, text]));
+    const found = await plan({
+      'nx.json': { plugins: ['@nx/js', options === undefined ? plugin : { plugin, options }] },
+      'package.json': nx['package.json'],
+      'apps/blog/project.json': { name: 'blog', projectType: 'application', targets: {} },
+      // Its tests are Vite's too.
+      'apps/blog-e2e/project.json': { name: 'blog-e2e', projectType: 'application' },
+      'apps/blog-e2e/vite.config.ts': '',
+      ...own,
+    });
+    expect(found.rootDirectory).toBe('apps/blog');
+    expect(found.build?.command).toBe(`npx nx run blog:${target}`);
+    expect(found.output.candidates.map(({ directory }) => directory)).toContain('dist/apps/blog');
+  });
+
+  test('a server that Nx builds is no site beside one, and the only thing to ask about where there is none', async () => {
+    const api = {
+      name: 'api',
+      projectType: 'application',
+      targets: { build: { executor: 'nx:run-commands', options: { command: 'webpack-cli build' } } },
+    };
+    const servers = { 'apps/api/project.json': api, 'apps/api/src/main.ts': '' };
+    expect((await plan({ ...nx, ...servers })).rootDirectory).toBe('apps/shop');
+    const alone = { 'nx.json': {}, 'package.json': nx['package.json'], ...servers };
+    expect((await plan(alone)).rootDirectory).toBe('apps/api');
   });
 
   test('a package is built by Nx as well, so that what it uses is built before it', async () => {
