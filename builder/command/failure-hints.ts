@@ -7,7 +7,13 @@ const outOfStep = (lockfile: string, install: string) => () =>
   `${lockfile} does not match package.json. Run \`${install}\` and commit ${lockfile}.`;
 
 const notServed = ([, name]: RegExpExecArray) =>
-  `The registry does not have ${name ?? 'a package that is asked for'}. Check its name and version; a private package needs its registry in .npmrc.`;
+  `The registry does not have ${name === undefined ? 'a package that is asked for' : packageOf(name)}. Check its name and version; a private package needs its registry in .npmrc.`;
+
+/** `@a/b@1.0.0` of `https://registry/@a/b/-/b-1.0.0.tgz`, the form in which registries keep packages. */
+function packageOf(name: string): string {
+  const [, full, , version] = /((?:@[^/]+\/)?([^/]+))\/-\/\2-(.+)\.tgz$/.exec(name) ?? [];
+  return full === undefined || version === undefined ? name : `${full}@${version}`;
+}
 
 /** The first whose sign is in the output is the hint, so causes come before what they cause. */
 const known: readonly Known[] = [

@@ -190,16 +190,21 @@ describe('the next step', () => {
     ],
     [
       '[ERR_PNPM_FETCH_404] GET https://registry.example/a/-/a-1.0.0.tgz: Not Found - 404',
-      'does not have https://registry.example/a/-/a-1.0.0.tgz.',
+      'does not have a@1.0.0.',
+    ],
+    [
+      ' ERR_PNPM_FETCH_404  GET https://registry.example/@a/b/-/b-1.0.0-rc.1.tgz: Not Found - 404',
+      'does not have @a/b@1.0.0-rc.1.',
+    ],
+    [
+      '[ERR_PNPM_FETCH_404] GET https://files.example/b.tar.gz: Not Found - 404',
+      'does not have https://files.example/b.tar.gz.',
     ],
     ['➤ YN0035: │ oxc-config@npm:1.0.1: Package not found', 'does not have oxc-config@npm:1.0.1.'],
     ['➤ YN0082: │ left-pad@npm:77.3.0: No candidates found', 'does not have left-pad@npm:77.3.0.'],
     [`error Couldn't find any versions for "left-pad" that matches "77.3.0"`, 'does not have left-pad.'],
     ['error: left-pad@77.3.0 failed to resolve', 'does not have left-pad@77.3.0.'],
-    [
-      'error: GET https://registry.example/a/-/a-1.0.0.tgz - 404',
-      'does not have https://registry.example/a/-/a-1',
-    ],
+    ['error: GET https://registry.example/a/-/a-1.0.0.tgz - 404', 'does not have a@1.0.0.'],
     [
       'error /source/node_modules/node-sass: Command failed.\nExit code: 1',
       'Replace it with the package `sass`',
