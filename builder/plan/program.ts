@@ -8,6 +8,7 @@ import type { FoundFramework } from './frameworks.ts';
 import { detectPackageManager, type ManagerFindings, runProgram, runScript } from './package-manager.ts';
 import type { Root } from './root-directory.ts';
 import { joinPath } from './source-files.ts';
+import type { Workspace } from './workspace.ts';
 
 /** What a framework or script adds to a plan. */
 export type Program = {
@@ -69,6 +70,17 @@ function refuseServer(framework: Framework | null, findings: Findings, settings:
   });
 }
 
+/**
+ * Turborepo starts the package manager that it finds first in PATH, from the package's directory. `pnpm exec` puts the
+ * relative `./node_modules/.bin` there first, where a workspace that depends on pnpm has one: then it is not found.
+ */
+function turbo(manager: PlannedManager, workspace: Workspace, args: string): string {
+  const hasPnpm = workspace.packageJson?.dependencies.pnpm !== undefined;
+  return manager.name === 'pnpm' && hasPnpm
+    ? `node_modules/.bin/turbo ${args}`
+    : runProgram(manager, `turbo ${args}`);
+}
+
 async function planCommand(
   project: Project,
   root: Root,
@@ -96,8 +108,11 @@ async function planCommand(
   if (workspace !== null && workspace.directory !== directory && more.length === 0 && name !== null) {
     // What the package uses of its workspace has to be built before it.
     if (await project.files.exists(joinPath(workspace.directory, 'turbo.json'))) {
-      const command = runProgram(manager, `turbo run ${only} --filter=${name}`);
-      return { command, directory: workspace.directory, kind: 'derived' };
+      return {
+        command: turbo(manager, workspace, `run ${only} --filter=${name}`),
+        directory: workspace.directory,
+        kind: 'derived',
+      };
     }
     if (await project.files.exists(joinPath(workspace.directory, 'nx.json'))) {
       const command = runProgram(manager, `nx run ${name}:${only}`);

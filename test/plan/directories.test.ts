@@ -89,6 +89,21 @@ describe('workspaces', () => {
     });
   });
 
+  test('Turborepo is started without pnpm where the workspace has a pnpm of its own', async () => {
+    const found = await plan({
+      'package.json': { devDependencies: { turbo: '2.0.0', pnpm: '10.0.0' } },
+      'pnpm-workspace.yaml': 'packages:\n  - apps/*\n',
+      'pnpm-lock.yaml': 'lockfileVersion: 9.0\n',
+      'turbo.json': {},
+      'apps/web/package.json': app('@acme/web'),
+    });
+    expect(found.build).toEqual({
+      command: 'node_modules/.bin/turbo run build --filter=@acme/web',
+      directory: '.',
+      kind: 'derived',
+    });
+  });
+
   test('pnpm builds the packages of the workspace that the site uses', async () => {
     const found = await plan({
       'package.json': {},
