@@ -1,4 +1,5 @@
 /** Frameworks that render pages on a server or ahead of time: here it is decided whether a site is static at all. */
+import semver from 'semver';
 import {
   baseFrom,
   configOf,
@@ -9,6 +10,7 @@ import {
   majorOf,
   optionIn,
   outputFrom,
+  type Project,
 } from './framework.ts';
 import { joinPath, type SourceFiles } from './source-files.ts';
 
@@ -30,7 +32,10 @@ const nextjs: Framework = {
   async inspect(project, script) {
     const config = await configOf(project, 'next.config');
     const from = config?.path ?? joinPath(project.directory, 'next.config.js');
-    const fix = `Set output: 'export' in ${from}.`;
+    const setOutput = `Set output: 'export' in ${from}.`;
+    const fix = exportsByCommand(project)
+      ? `Let the build script run \`next export\` after \`next build\`; from Next.js 13.3 on: ${setOutput}`
+      : setOutput;
     const base = baseFrom(config, 'basePath');
     if (/\bnext\s+export\b/.test(script)) {
       const named = { path: optionIn(script, '-o', '--outdir'), from: 'the build script' };
@@ -54,6 +59,12 @@ const nextjs: Framework = {
     return { ...findings, notStatic: { seen: `${from} does not set output`, fix } };
   },
 };
+
+/** Whether every version that the project takes is one before 13.3, which knows no `output: 'export'`. */
+function exportsByCommand(project: Project): boolean {
+  const range = semver.validRange(dependencyOf(project, 'next'));
+  return range !== null && !semver.intersects(range, '>=13.3.0', { includePrerelease: true });
+}
 
 const serverPresets = /^(?:node|bun|deno|aws|azure|firebase|heroku|iis|koyeb|cleavr|render|stormkit|zerops)/;
 

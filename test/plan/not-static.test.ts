@@ -46,6 +46,18 @@ describe('refused before the build', () => {
       "Set output: 'export'",
     ],
     [
+      'Next.js before 13.3, which exports by a command',
+      project({ next: '13.0.5' }, 'next build'),
+      'there is no next.config.js',
+      'Let the build script run `next export` after `next build`',
+    ],
+    [
+      'Next.js whose range takes a newer one',
+      project({ next: '^13.0.5' }, 'next build'),
+      'there is no next.config.js',
+      "Set output: 'export' in next.config.js",
+    ],
+    [
       'SvelteKit with adapter-auto',
       kit('@sveltejs/adapter-auto'),
       '@sveltejs/adapter-auto',
