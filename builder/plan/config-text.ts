@@ -74,23 +74,36 @@ function tokensOf(text: string): Token[] {
 const isText = (token: Token | undefined) =>
   token?.type === 'StringLiteral' || token?.type === 'NoSubstitutionTemplate';
 
+/** An open bracket: the property whose value it is, the one that is read in it, and whether it counts at all. */
+type Frame = { name: string; pending: string; maybe: boolean };
+
+/** `...(isProduction && { base: '/x/' })` sets something only sometimes, as does either side of a `?`. */
+function followsCondition(tokens: readonly Token[], index: number): boolean {
+  const before = tokens[index - 1]?.value ?? '';
+  if (['&&', '||', '??', '?'].includes(before)) return true;
+  return before === ':' && [')', '}'].includes(tokens[index - 2]?.value ?? '');
+}
+
 /**
  * Follows brackets to know what each property is inside of. Brackets that belong to no property (a call's, a
  * function's) leave no trace in the path, so that `defineConfig(() => ({ build: { outDir: 'x' } }))` has `build.outDir`.
  */
 function propertiesOf(tokens: Token[]): Map<string, ConfigValue[]> {
   const properties = new Map<string, ConfigValue[]>();
-  const stack: { name: string; pending: string }[] = [{ name: '', pending: '' }];
-  const add = (key: string, value: ConfigValue) => {
+  const stack: Frame[] = [{ name: '', pending: '', maybe: false }];
+  const add = (key: string, literal: ConfigValue) => {
     const path = [...stack.map((frame) => frame.name), key].filter((part) => part !== '').join('.');
+    const value = stack.at(-1)?.maybe ? ({ kind: 'computed' } as const) : literal;
     properties.set(path, [...(properties.get(path) ?? []), value]);
   };
   tokens.forEach((token, index) => {
-    const top = stack.at(-1) as { name: string; pending: string };
+    const top = stack.at(-1) as Frame;
     const before = tokens[index - 1]?.value ?? '';
     const after = tokens[index + 1]?.value ?? '';
-    if ('([{'.includes(token.value)) stack.push({ name: top.pending, pending: '' });
-    else if (')]}'.includes(token.value) && stack.length > 1) stack.pop();
+    if ('([{'.includes(token.value)) {
+      const maybe = top.maybe || followsCondition(tokens, index);
+      stack.push({ name: top.pending, pending: '', maybe });
+    } else if (')]}'.includes(token.value) && stack.length > 1) stack.pop();
     else if (token.value === ',' || token.value === ';') top.pending = '';
     else if (token.type === 'IdentifierName' || isText(token)) {
       const key = isText(token) ? token.value.slice(1, -1) : token.value;

@@ -20,6 +20,8 @@ describe('a literal setting is read', () => {
     ['joined to the directory', "export default { build: { outDir: path.resolve(__dirname, 'web') } }"],
     ['joined from parts', "export default { build: { outDir: join(import.meta.dirname, '.', 'web') } }"],
     ['as a URL', "export default { build: { outDir: fileURLToPath(new URL('web', import.meta.url)) } }"],
+    ['in a function that says its type', "export default (): UserConfig => ({ build: { outDir: 'web' } })"],
+    ['after a condition about something else', "({ ...(ci && { base: '/' }), build: { outDir: 'web' } })"],
     ['with a type', "export default { build: { outDir: 'web' as const } } satisfies UserConfig"],
   ])('%s', (_name, text) => {
     expect(config(text).text('build.outDir')).toBe('web');
@@ -39,6 +41,10 @@ describe('anything else is not', () => {
     ['a template with holes', `({ base: \`/\${name}/\` })`],
     ['a call', "({ base: env('BASE') })"],
     ['a joined variable', "({ base: resolve(root, 'x') })"],
+    ['what is spread on a condition', "({ ...(process.env.CI && { base: '/x/' }) })"],
+    ['what is spread otherwise', "({ ...(local || { base: '/x/' }) })"],
+    ['one side of a choice', "({ ...(ci ? { base: '/x/' } : {}) })"],
+    ['the other side of a choice', "({ ...(local ? {} : { base: '/x/' }) })"],
   ])('%s', (_name, text) => {
     const found = config(text);
     expect(found.text('base')).toBeNull();
