@@ -1,4 +1,6 @@
 /** Collects what a build has left and gives it to the plane. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { BuildResult } from '../../contract/builder-api.ts';
 import type { Serving } from '../../contract/configuration.ts';
 import { SphereError } from '../../contract/errors.ts';
@@ -7,6 +9,7 @@ import { collectOutput } from '../../files/output.ts';
 import { type BuildContext, enterPhase, warn } from '../context.ts';
 import { refuseFound, searchOutput } from '../secrets/search-output.ts';
 import { count, since, size } from '../wording.ts';
+import { basePathOf } from './base-path.ts';
 import { mountAt, servingOf, withoutNames } from './site.ts';
 import { unlessUnreadable } from './unreadable.ts';
 import { blobPaths, uploadSite } from './upload.ts';
@@ -28,6 +31,8 @@ export type Output = {
 
 /** How many left-out paths are named. */
 const namedPaths = 5;
+/** A first page of more bytes is not read for what it asks for. */
+const longestPage = 2_000_000;
 
 /** Throws OUTPUT_INVALID when there is nothing to publish, or something that cannot be; SECRET_IN_OUTPUT. */
 export async function publishOutput(
@@ -66,7 +71,8 @@ export async function publishOutput(
       `index.html answers unknown paths too, for ${output.browserRouter}; "spa": false in sphere.json ends that.`,
     );
   }
-  const site = placed(context, { files, serving }, output.basePath);
+  const basePath = output.basePath ?? (await basePathOfPage(output.directory, files));
+  const site = placed(context, { files, serving }, basePath);
   const manifest = { version: 1 as const, ...site };
   const figures = await uploadSite(plane, manifest, blobPaths(output.directory, files), signal);
   const rest =
@@ -95,6 +101,13 @@ async function refuseSecrets(
 }
 
 type Site = Parameters<typeof mountAt>[0];
+
+/** What a configuration computes shows in the first page. */
+async function basePathOfPage(directory: string, files: Site['files']): Promise<string | null> {
+  const index = files['index.html'];
+  if (index === undefined || index.bytes > longestPage) return null;
+  return basePathOf(await readFile(join(directory, 'index.html'), 'utf8'), new Set(Object.keys(files)));
+}
 
 function placed({ log }: BuildContext, site: Site, basePath: string | null): Site {
   const mounted = basePath === null ? null : mountAt(site, basePath);

@@ -1,5 +1,6 @@
 /** Which directory is taken for the site, and where in the site its files are put. */
 import { describe, expect, test } from 'vitest';
+import { basePathOf } from '../../builder/output/base-path.ts';
 import { chooseOutput, lookBefore } from '../../builder/output/choose-output.ts';
 import { mountAt, servingOf, withoutNames } from '../../builder/output/site.ts';
 import type { BuildPlan } from '../../builder/plan/build-plan.ts';
@@ -78,6 +79,31 @@ describe('a site that is built for /docs/', () => {
 
   test('stays as it is when the build has put it there', () => {
     expect(mountAt({ files: { 'docs/index.html': file('a') }, serving: {} }, '/docs/')).toBeNull();
+  });
+});
+
+describe('the path that a site is built for', () => {
+  const paths = new Set(['index.html', 'app.js', 'assets/a.css', 'assets/b.mjs']);
+
+  test.each([
+    ['<script type="module" src="/docs/app.js"></script><link href="/docs/assets/a.css">', '/docs/'],
+    ['<script src=/docs/app.js></script>', '/docs/'],
+    ['<astro-island component-url="/docs/assets/b.mjs?v=1"></astro-island>', '/docs/'],
+    [`<script>import("/a/b/assets/b.mjs")</script>`, '/a/b/'],
+    ['<script src="https://cdn.example/x.js"></script><script src="/docs/app.js"></script>', '/docs/'],
+  ])('of %s is %s', (page, base) => {
+    expect(basePathOf(page, paths)).toBe(base);
+  });
+
+  test.each([
+    ['asks for what is there', '<script src="/app.js"></script><link href="/docs/assets/a.css">'],
+    ['asks for what is nowhere', '<script src="/docs/app.js"></script><script src="/docs/gone.js"></script>'],
+    ['asks for two paths', '<script src="/a/app.js"></script><link href="/b/assets/a.css">'],
+    ['has only relative addresses', '<script src="./app.js"></script><script src="docs/app.js"></script>'],
+    ['has those of another host', '<script src="//docs/app.js"></script>'],
+    ['asks for no script', '<img src="/docs/a.png"><a href="/docs/">docs</a>'],
+  ])('is not told by a page that %s', (_what, page) => {
+    expect(basePathOf(page, paths)).toBeNull();
   });
 });
 

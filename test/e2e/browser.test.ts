@@ -65,6 +65,16 @@ test('a single-page application runs, with its styles, at a deep link too', asyn
   expect(missing).toBe(404);
 });
 
+test('a site whose files ask for a path that its configuration computes is served there', async () => {
+  const url = await publish('computed-base', {
+    'dist/index.html': '<title>shop</title><p id="app"></p><script src="/shop/app.js"></script>',
+    'dist/app.js': `document.getElementById('app').textContent = 'runs at ' + location.pathname;`,
+  });
+  const { page, problems } = await openPage(url);
+  expect(await page.textContent('#app')).toBe('runs at /shop/');
+  expect(problems).toEqual([]);
+});
+
 test('an old tab loads its chunk after two more deployments', async () => {
   const url = await publish('old-tab', application('one', 'Aa11Bb22'));
   const { page, problems } = await openPage(url);
