@@ -106,4 +106,31 @@ const qwik: Framework = {
   },
 };
 
-export const routerFrameworks: readonly Framework[] = [reactRouter, remix, solidStart, tanstackStart, qwik];
+/** It builds a server beside what browsers get, and pages only when it is told to. */
+const vike: Framework = {
+  slug: 'vike',
+  name: 'Vike',
+  packages: ['vike', 'vite-plugin-ssr'],
+  runs: /\b(?:vite|vike)\s+build\b/,
+  command: 'vite build',
+  caches: ['node_modules/.vite'],
+  async inspect(project) {
+    const config = await configOf(project, 'vite.config');
+    const outDir = config?.text('build.outDir') ?? null;
+    const why = outDir === null ? 'the default of the framework' : `named in ${config?.path}`;
+    return {
+      outputs: [{ directory: joinPath(outDir ?? 'dist', 'client'), why }],
+      staticHint: 'Set prerender: true in pages/+config, or for vike() in vite.config.',
+      ...baseFrom(config, 'base'),
+    };
+  },
+};
+
+export const routerFrameworks: readonly Framework[] = [
+  reactRouter,
+  remix,
+  solidStart,
+  tanstackStart,
+  qwik,
+  vike,
+];

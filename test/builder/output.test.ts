@@ -35,6 +35,16 @@ describe('the output', () => {
     expect(await afterBuild({ 'dist/index.html': 'old' }, { 'dist/index.html': 'new' })).toBe('dist');
   });
 
+  test('is not what a server needs, beside what browsers get', async () => {
+    const vike = { 'package.json': '{"scripts":{"build":"vite build"},"devDependencies":{"vike":"0.4"}}' };
+    const server = { 'dist/server/entry.mjs': '', 'dist/client/assets/a.js': '' };
+    expect(await afterBuild(vike, { ...server, 'dist/client/index.html': '' })).toBe('dist/client');
+    await expect(afterBuild(vike, server)).rejects.toMatchObject({
+      code: 'NOT_STATIC',
+      hint: expect.stringContaining('prerender: true'),
+    });
+  });
+
   test('is not what a server or a library leaves behind', async () => {
     await expect(afterBuild({}, { 'dist/server.js': 'listen()' })).rejects.toMatchObject({
       code: 'OUTPUT_INVALID',

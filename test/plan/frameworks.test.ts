@@ -360,6 +360,16 @@ const rows: Row[] = [
     output: '.output/public',
   },
   {
+    name: 'Vike, whose server is left out',
+    tree: {
+      'package.json': packageJson({ vike: '0.4.0', vite: '7.0.0', react: '19.0.0' }, { build: 'vite build' }),
+      'vite.config.ts': 'export default { plugins: [vike({ prerender: true })] };',
+    },
+    framework: 'Vike',
+    build: 'npm run build',
+    output: 'dist/client',
+  },
+  {
     name: 'Vue CLI',
     tree: {
       'package.json': packageJson({ '@vue/cli-service': '5.0.0' }, { build: 'vue-cli-service build' }),
