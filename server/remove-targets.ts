@@ -12,8 +12,10 @@ import { retainedHistory } from './publication-history.ts';
 import { lockTarget } from './publications.ts';
 import { noSuchPreview, type TargetRow } from './targets.ts';
 
-/** Who removes a preview takes no longer than this; then another process may finish it. Milliseconds. */
-const removalMs = 15 * 60_000;
+/** Who empties a target takes no longer than this; then another process may finish it. Milliseconds. */
+const removalMs = 2 * 60_000;
+/** So much earlier it writes no more, because the clocks of machines differ. */
+const marginMs = 20_000;
 
 /**
  * Ends in `trx` what the targets have queued or building, and lets them serve nothing by the records. The caller says
@@ -27,6 +29,7 @@ export async function retireTargets(
 ): Promise<DeploymentRow[]> {
   // In one order, so that two who do this wait for each other and not both.
   for (const name of [...names].sort()) await lockTarget(trx, project.id, name);
+  await refuseWhileEmptied(trx, project, names);
   const running = await trx
     .selectFrom('publications')
     .select('id')
@@ -78,6 +81,32 @@ export async function retireTargets(
   return ended;
 }
 
+/**
+ * Throws `PUBLISHING` while another process may be emptying one of the targets: it would go on after this one had ended,
+ * and take away what was deployed since.
+ */
+async function refuseWhileEmptied(
+  trx: Transaction<Tables>,
+  project: Pick<ProjectRow, 'id' | 'slug'>,
+  names: readonly string[],
+): Promise<void> {
+  // The live site goes with its project alone.
+  const since = sql<Date>`coalesce(targets.removed_at, projects.removed_at)`;
+  const emptying = await trx
+    .selectFrom('targets')
+    .innerJoin('projects', 'projects.id', 'targets.project_id')
+    .select('name')
+    .where('project_id', '=', project.id)
+    .where('name', 'in', names)
+    .where(sql<boolean>`(emptied_at is null or emptied_at < ${since})`)
+    .where(sql<boolean>`${since} > clock_timestamp() - ${removalMs}::integer * interval '1 millisecond'`)
+    .executeTakeFirst();
+  if (!emptying) return;
+  throw new SphereError('PUBLISHING', `"${project.slug}" is being removed just now`, {
+    hint: `See in a moment whether it is gone. A removal that was cut off can be finished after ${removalMs / 60_000} minutes, by the same command.`,
+  });
+}
+
 /** Makes the site of a target serve nothing that was retired at `retiredAt`. May be repeated after an interruption. */
 export async function emptyTarget(
   plane: Plane,
@@ -87,7 +116,8 @@ export async function emptyTarget(
 ): Promise<void> {
   const site = siteOn(project, name);
   const history = await retainedHistory(plane, { project: project.id, target: name });
-  await plane.sites.unpublish(site, history);
+  const until = retiredAt + removalMs - marginMs;
+  await plane.sites.unpublish(site, history, { signal: plane.ending, until: () => until });
   if (name !== LIVE) await plane.addresses.close(site);
   // Only now: what is published next may count on nothing that lay there before.
   let emptied = plane.database.query

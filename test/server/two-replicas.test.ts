@@ -335,6 +335,30 @@ test('a table of the same name in another schema is none of ours', async () => {
   expect(pending[0]).toMatch(/^0001/);
 });
 
+test('a removal that takes long is the only one, and what is deployed comes after it', async () => {
+  await deploy('gone', 'one');
+  const [plane] = planes() as [Plane];
+  const emptying = createGate();
+  const { unpublish } = plane.sites;
+  plane.sites.unpublish = async (...what) => {
+    await emptying.pass();
+    return unpublish(...what);
+  };
+  const first = replicas.call<unknown>(0, token, 'DELETE', '/v1/projects/gone');
+  await emptying.reached;
+  const second = await replicas.call<unknown>(1, token, 'DELETE', '/v1/projects/gone');
+  expect(second.body.error).toMatchObject({ code: 'PUBLISHING', hint: expect.stringContaining('2 minutes') });
+  const early = await replicas.call<unknown>(1, token, 'POST', '/v1/deployments', {
+    ...request({ project: 'gone' }),
+    region: undefined,
+  });
+  expect(early.body.error?.code).toBe('PUBLISHING');
+  emptying.open();
+  expect((await first).status).toBe(200);
+  const id = await deploy('gone', 'two');
+  expect((await replicas.deployment(0, token, id)).live).toBe(true);
+});
+
 test('a project that is removed again while it is taken back into use is not in use', async () => {
   await deploy('gone');
   const remove = (replica: number) => replicas.call(replica, token, 'DELETE', '/v1/projects/gone');

@@ -105,7 +105,11 @@ export function createS3SiteStore(options: S3Options): S3SiteStore {
       // Rules that redirect are in the settings, not in objects.
       await putWebsite(s3, places, site, { errorDocument: null, rules: [] }, within);
       await removeKeys(s3, { region: site.region, bucket: places.bucket, keys }, within);
-      if (footprint) await places.artifacts.remove([key]);
+      if (footprint) {
+        await removeKeys(s3, { region: site.region, bucket: places.artifactBucket, keys: [key] }, within);
+      }
+      within?.signal.throwIfAborted();
+      if (within && Date.now() >= within.until()) throw new Error('the time of this removal is over');
       await siteBuckets.discard(site);
     },
   };
