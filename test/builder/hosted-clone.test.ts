@@ -128,7 +128,7 @@ test('ssh is given the address that was checked, and the key of the name', () =>
   const named = checkRepository('git@git.example.com:a/b.git', { allowLocal: false });
   const pinned = [{ host: 'git.example.com', port: 22, addresses: ['1.1.1.1'] }];
   const { GIT_SSH_COMMAND } = gitEnvironment({ environment, repository: named, pinned }, null);
-  expect(GIT_SSH_COMMAND).toMatch(/-o HostName=1\.1\.1\.1 -o HostKeyAlias=git\.example\.com/);
+  expect(GIT_SSH_COMMAND).toMatch(/-o 'HostName=1\.1\.1\.1' -o 'HostKeyAlias=git\.example\.com'/);
 });
 
 test('large files are asked for at the repository, whatever its .lfsconfig says', async () => {

@@ -147,7 +147,7 @@ test('a preview that has ended is served no more, is in no list, and leaves live
 test('a preview that ends while nobody looks is served no more from that moment on', async () => {
   const cwd = project(sphere, 'unwatched', { 'index.html': 'live' });
   const preview = await deploy(cwd, '--preview', 'x');
-  await endPreviews(10);
+  await endPreviews(20);
   expect((await previews(cwd)).map(({ name }) => name)).toContain('x');
   expect((await get(preview.url)).status).toBe(200);
   await until('the preview has ended', async () => (await get(preview.url)).status === 404);
