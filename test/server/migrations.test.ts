@@ -17,6 +17,9 @@ afterAll(() => postgres.stop());
 
 async function openEmpty(): Promise<Database> {
   const pool = new pg.Pool({ connectionString: await postgres.createDatabase() });
+  // Connections that are being closed are told that the server ends.
+  pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   return createDatabase(() => new PostgresDialect({ pool }));
 }
 
