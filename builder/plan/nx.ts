@@ -16,7 +16,7 @@ export type NxProject = {
   outputs: string[];
 };
 
-/** The project that `directory` is by its `project.json`, or null. One with a package.json of its own is a package first. */
+/** The project that `directory` is by its `project.json`, or null. */
 export async function findNxProject(files: SourceFiles, directory: string): Promise<NxProject | null> {
   const project = readJson(await files.read(joinPath(directory, 'project.json')));
   if (project === null) return null;

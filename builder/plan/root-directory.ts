@@ -54,9 +54,11 @@ export async function chooseRoot(files: SourceFiles, settings: BuildSettings): P
 async function rootAt(files: SourceFiles, directory: string, why: string | null): Promise<Root> {
   const nx = await findNxProject(files, directory);
   const own = await readPackageJson(files, directory);
-  if (own === null && nx !== null) {
+  if (nx !== null && (own === null || (nx.isApplication && own.scripts[nx.target] === undefined))) {
     const workspace = { directory: nx.top, packageJson: nx.topPackageJson, members: [directory] };
-    return { directory, why, packageJson: packageOfNxProject(directory, nx), workspace, nx };
+    const dependencies = own?.dependencies ?? {};
+    const packageJson = { ...packageOfNxProject(directory, nx), dependencies };
+    return { directory, why, packageJson, workspace, nx };
   }
   const workspace = own === null ? null : await findWorkspace(files, directory);
   return { directory, why, packageJson: own, workspace, nx };

@@ -315,6 +315,21 @@ describe('Nx', () => {
     expect(found.output.candidates.map(({ directory }) => directory)).toContain('dist/apps/blog');
   });
 
+  test('an application with a package.json that builds nothing is built by Nx all the same', async () => {
+    const found = await plan({
+      ...nx,
+      'nx.json': { plugins: ['@nx/rsbuild'] },
+      'package.json': { ...nx['package.json'], workspaces: ['apps/*'] },
+      'apps/shop/package.json': { name: '@acme/shop', dependencies: { 'react-router-dom': '7.0.0' } },
+      'apps/shop/project.json': { name: 'shop', projectType: 'application', targets: {} },
+      'apps/shop/rsbuild.config.ts': '',
+      'apps/shop/src/index.html': '',
+    });
+    expect(found.install?.directory).toBe('.');
+    expect(found.build?.command).toBe('npx nx run shop:build');
+    expect(found.browserRouter).toBe('react-router-dom');
+  });
+
   test('a server that Nx builds is no site beside one, and the only thing to ask about where there is none', async () => {
     const api = {
       name: 'api',
