@@ -118,6 +118,24 @@ const hexo: Framework = {
   },
 };
 
+const slidev: Framework = {
+  slug: 'slidev',
+  name: 'Slidev',
+  packages: ['@slidev/cli'],
+  runs: /\bslidev\s+build\b/,
+  command: 'slidev build',
+  caches: ['node_modules/.vite'],
+  async inspect(_project, script) {
+    const base = optionIn(script, '--base');
+    return {
+      outputs: [outputFrom('dist', { path: optionIn(script, '--out', '-o'), from: 'the build script' })],
+      ...(base === null ? {} : { base: { path: base, from: 'the build script' } }),
+      // Each slide has an address of its own, and there is one page.
+      serving: { spa: true },
+    };
+  },
+};
+
 const storybook: Framework = {
   slug: 'storybook',
   name: 'Storybook',
@@ -138,7 +156,14 @@ const storybook: Framework = {
   },
 };
 
-export const documentGenerators: readonly Framework[] = [docusaurus, vitepress, vuepress, eleventy, hexo];
+export const documentGenerators: readonly Framework[] = [
+  docusaurus,
+  vitepress,
+  vuepress,
+  eleventy,
+  hexo,
+  slidev,
+];
 
 /** Tools that many projects have without their site being made by them: asked last. */
 export const companions: readonly Framework[] = [storybook];

@@ -370,6 +370,13 @@ const rows: Row[] = [
     output: 'dist/client',
   },
   {
+    name: 'Slidev',
+    tree: { 'package.json': packageJson({ '@slidev/cli': '51.0.0' }, { build: 'slidev build --out dist' }) },
+    framework: 'Slidev',
+    build: 'npm run build',
+    output: 'dist',
+  },
+  {
     name: 'Vue CLI',
     tree: {
       'package.json': packageJson({ '@vue/cli-service': '5.0.0' }, { build: 'vue-cli-service build' }),
@@ -528,6 +535,7 @@ describe('what frameworks expect of the site', () => {
       'export default { ssr: false };',
       { spa: true },
     ],
+    ['Slidev, whose slides have addresses', { '@slidev/cli': '51.0.0' }, 'slides.md', '# One', { spa: true }],
     [
       'SvelteKit with index.html for every path',
       { '@sveltejs/kit': '2.0.0' },
