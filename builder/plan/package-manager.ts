@@ -99,6 +99,9 @@ async function chooseManager(
     if (hint !== null) return choose(hint.name, `found ${hint.file}`);
     const [wanted] = managerNames.filter((name) => name !== 'npm' && packageJson.engines[name] !== undefined);
     if (wanted !== undefined) return choose(wanted, `engines.${wanted} in ${packageJson.path}`);
+    const scripts = Object.values(packageJson.scripts).join('\n');
+    const [called, another] = managerNames.filter((name) => name !== 'npm' && mentions(scripts, name));
+    if (called !== undefined && another === undefined) return choose(called, `the scripts call ${called}`);
     return choose('npm', 'no lockfile and no packageManager field');
   }
   if (second === undefined) return choose(only.manager, `found ${joinPath(directory, only.name)}`);

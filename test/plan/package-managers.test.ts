@@ -239,6 +239,17 @@ describe('what decides whether node_modules may be reused', () => {
   });
 });
 
+test.each([
+  ['bun astro build', 'bun', 'the scripts call bun'],
+  ['pnpm run types && vite build', 'pnpm', 'the scripts call pnpm'],
+  ['yarn types && pnpm bundle', 'npm', 'no lockfile and no packageManager field'],
+  ['npm run types && vite build', 'npm', 'no lockfile and no packageManager field'],
+])('without a lockfile the scripts that run `%s` decide for %s', async (build, name, why) => {
+  const { packageManager, detections } = await plan({ 'package.json': packageJson({ scripts: { build } }) });
+  expect(packageManager?.name).toBe(name);
+  expect(detections.find(({ what }) => what === 'package manager')?.why).toBe(why);
+});
+
 test('a project without a lockfile is told that versions may differ', async () => {
   const { warnings } = await plan({ 'package.json': packageJson() });
   expect(warnings).toEqual([
