@@ -10,29 +10,21 @@ const renderMs = 10_000;
 /** A page may name thousands of addresses. */
 const mostLinks = 40;
 
-/** A browser that talks to this machine alone: what other hosts would answer is no part of the site. To be closed. */
-export async function openBrowser() {
+/**
+ * Opens the site at `url`, what its page links to, and a second page, in a browser of its own that talks to this machine
+ * alone: what other hosts would answer is no part of the site. Returns the title, and the site's own addresses that do not
+ * answer. Throws SiteProblem when a page shows nothing, or when a script or style of its own is not there.
+ */
+export async function openSite(url) {
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
     args: ['--no-sandbox'],
     // It would end this process on Ctrl-C, before the plane is stopped.
     handleSIGINT: false,
   });
-  return {
-    open: (url) => openSite(browser, url),
-    close: () => browser.close(),
-  };
-}
-
-/**
- * Opens the site at `url`, what its page links to, and a second page. Returns the title, and the site's own addresses
- * that do not answer. Throws SiteProblem when a page shows nothing, or when a script or style of its own is not there.
- */
-async function openSite(browser, url) {
-  const context = await browser.newContext();
   try {
     const seen = { missing: new Set(), broken: [], errors: [] };
-    const page = await watchedPage(context, url, seen);
+    const page = await watchedPage(await browser.newContext(), url, seen);
     await show(page, url, seen);
     const title = (await page.title()).trim();
     const links = await linksOf(page);
@@ -42,7 +34,7 @@ async function openSite(browser, url) {
     const missing = [...seen.missing].slice(0, 10);
     return { title, pages: second === null ? 1 : 2, ...(missing.length === 0 ? {} : { missing }) };
   } finally {
-    await context.close();
+    await browser.close();
   }
 }
 
@@ -99,7 +91,9 @@ async function linksOf(page) {
 async function answering(page, links, seen) {
   let first = null;
   for (const link of links) {
-    const answer = await page.request.get(link, { failOnStatusCode: false });
+    // As a browser that opens it: an application with a router answers no other.
+    const headers = { accept: 'text/html,*/*;q=0.8' };
+    const answer = await page.request.get(link, { failOnStatusCode: false, headers });
     if (answer.status() >= 400) seen.missing.add(pathOf(link));
     else if (/^text\/html\b/.test(answer.headers()['content-type'] ?? '')) first ??= link;
   }

@@ -2,7 +2,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { openBrowser } from './browser.mjs';
 import { describeRun, withResult } from './results.mjs';
 import { tryRepository } from './trial.mjs';
 
@@ -33,24 +32,19 @@ const interruption = new AbortController();
 process.once('SIGINT', () => interruption.abort());
 
 const run = describeRun();
-const browser = chosen.length === 0 ? null : await openBrowser();
-try {
-  for (const entry of chosen) {
-    const copies = values.copies === undefined ? null : resolve(values.copies);
-    try {
-      const limits = { limit: `${values.limit}m`, signal: interruption.signal };
-      const result = await tryRepository(entry, { copies, browser, ...limits });
-      keep(result);
-      process.stdout.write(`${lineOf(result)}\n`);
-    } catch (error) {
-      // The others are tried all the same.
-      process.stderr.write(`${entry.repository}: not tried. ${error.message}\n`);
-      process.exitCode = 1;
-    }
-    if (interruption.signal.aborted) break;
+for (const entry of chosen) {
+  if (interruption.signal.aborted) break;
+  const copies = values.copies === undefined ? null : resolve(values.copies);
+  try {
+    const limits = { limit: `${values.limit}m`, signal: interruption.signal };
+    const result = await tryRepository(entry, { copies, ...limits });
+    keep(result);
+    process.stdout.write(`${lineOf(result)}\n`);
+  } catch (error) {
+    // The others are tried all the same.
+    process.stderr.write(`${entry.repository}: not tried. ${error.message}\n`);
+    process.exitCode = 1;
   }
-} finally {
-  await browser?.close();
 }
 
 function keep(result) {

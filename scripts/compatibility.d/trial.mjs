@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { cli, environmentFor, inTemporaryDirectory } from '../bench.d/sphere.mjs';
-import { SiteProblem } from './browser.mjs';
+import { openSite, SiteProblem } from './browser.mjs';
 
 /**
  * The result for `entry`. `copies`: a directory of bare copies, or null to clone. `limit`: for one deployment, such as
  * `15m`. Throws when the repository cannot be had, and when `signal` ends it.
  */
-export async function tryRepository(entry, { copies, limit, browser, signal }) {
+export async function tryRepository(entry, { copies, limit, signal }) {
   const { repository, commit, root } = entry;
   const wanted = [...(root === undefined ? [] : ['--root', root]), ...(entry.args ?? [])];
   return inTemporaryDirectory(async (directory) => {
@@ -18,7 +18,7 @@ export async function tryRepository(entry, { copies, limit, browser, signal }) {
     const ref = git(source, 'rev-parse', `${commit}^{commit}`);
     const hidden = [directory, source, ...(copies === null ? [] : [copies])];
     const attempt = (home, settings) =>
-      deployAndOpen({ home: join(directory, home), source, ref, settings, limit, browser, hidden, signal });
+      deployAndOpen({ home: join(directory, home), source, ref, settings, limit, hidden, signal });
     const plain = await attempt('plain', []);
     const about = { repository, commit, ...(root === undefined ? {} : { root }) };
     if (plain.outcome === 'works' || wanted.length === 0) return { ...about, ...plain };
@@ -27,29 +27,38 @@ export async function tryRepository(entry, { copies, limit, browser, signal }) {
 }
 
 /** Deploys on a plane that has never deployed anything, and opens what it serves. */
-async function deployAndOpen({ home, source, ref, settings, limit, browser, hidden, signal }) {
+async function deployAndOpen({ home, source, ref, settings, limit, hidden, signal }) {
   const env = environmentFor(home);
   const flags = ['--ref', ref, '--slug', 'compatibility', '--local', '--yes', '--timeout', limit];
   const started = performance.now();
   try {
     const answer = await sphere(env, ['deploy', '--repo', source, ...flags, ...settings, '--json'], signal);
+    // Somebody else ended it: that says nothing about the repository.
+    if (answer.error?.code === 'INTERRUPTED') throw new Error(answer.error.message);
     const seconds = Math.round((performance.now() - started) / 1000);
     const found = foundBy(answer.deployment, hidden);
     const about = { settings, ...found, seconds };
     if (answer.error !== undefined)
       return { outcome: 'fails', ...about, error: plainError(answer.error, hidden) };
     const { files, bytes } = answer.deployment.figures;
-    const seen = await openSite(browser, answer.address);
+    const seen = await look(answer.address);
     return { outcome: seen.error === undefined ? 'works' : 'fails', ...about, files, bytes, ...seen };
   } finally {
-    await sphere(env, ['server', 'stop', '--yes', '--json']);
+    await stopPlane(env);
   }
 }
 
+/** Throws when the plane still runs after it was asked twice: a busy machine may need longer than one asking waits. */
+async function stopPlane(env) {
+  const stop = () => sphere(env, ['server', 'stop', '--yes', '--json']);
+  const { error } = (await stop()).error === undefined ? {} : await stop();
+  if (error !== undefined) throw new Error(error.message);
+}
+
 /** By its own address, because Node, unlike browsers, does not know *.localhost. */
-async function openSite(browser, address) {
+async function look(address) {
   try {
-    return await browser.open(address);
+    return await openSite(address);
   } catch (error) {
     if (error instanceof SiteProblem) return { error: { code: 'SITE', message: error.message } };
     throw error;
@@ -78,7 +87,9 @@ function plainError({ code, message, hint }, hidden) {
 function withoutMachine(text, hidden) {
   const longestFirst = [...hidden].sort((one, other) => other.length - one.length);
   const plain = longestFirst.reduce((rest, path) => rest.replaceAll(path, '…'), text);
-  return plain.replace(/https?:\/\/[^\s/'"`)]+/g, 'https://…');
+  return plain
+    .replace(/https?:\/\/[^\s/'"`)]+/g, 'https://…')
+    .replace(/\bregistry\.[\w.-]*\w/g, 'a registry');
 }
 
 function copyIn(copies, repository) {
