@@ -58,27 +58,35 @@ export async function handOver(
 /**
  * Kills every process of `user`. Resolves when none is left. Throws INFRASTRUCTURE when some cannot be killed: what they
  * would change under the builder's eyes must not be published.
+ *
+ * In two ways, because neither is enough. One by one, as root, ends those that kill whatever comes after them; a chain
+ * of processes, each of which starts the next and ends, can be missing from every list. All at once, as the
+ * user, ends the chain, if the one who does it is not killed before.
  */
 export async function endProcessesOf(user: BuildUser): Promise<void> {
-  for (let round = 0; processesOf(user).length > 0; round++) {
-    if (round === rounds) {
-      throw new SphereError('INFRASTRUCTURE', 'Programs that the build has left running could not be ended.');
-    }
-    await killAll(user);
-    if (processesOf(user).length > 0) await delay(roundMs);
+  for (let round = 0; round < rounds; round++) {
+    for (const pid of processesOf(user)) kill(pid);
+    if ((await killAll(user)) && processesOf(user).length === 0) return;
+    await delay(roundMs);
+  }
+  throw new SphereError('INFRASTRUCTURE', 'Programs that the build has left running could not be ended.');
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
-/**
- * As the user itself: the kernel then kills all that this user may signal in one go, which one that forks without end
- * cannot outrun, as it could outrun a walk through a list.
- */
-function killAll({ uid, gid }: BuildUser): Promise<void> {
+/** The kernel kills all that `user` may signal in one go. Resolves to whether it came to that. */
+function killAll({ uid, gid }: BuildUser): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const child = spawn('/bin/sh', ['-c', 'kill -KILL -1'], { uid, gid, cwd: '/', env: {}, stdio: 'ignore' });
     child.once('error', reject);
-    // It may be killed itself, by those that it is to kill: who is left is looked at again.
-    child.once('exit', () => resolve());
+    // `kill -1` spares its caller: a signal that ended it came from somebody else.
+    child.once('exit', (_, signal) => resolve(signal === null));
   });
 }
 
