@@ -74,7 +74,8 @@ export async function setEnvironmentValue(
   const { value, sensitive } = request;
   return plane.database.transaction(async (trx) => {
     // One at a time for each project: the limits are for what is there in the end.
-    await recordValueChange(trx, 'setEnvironmentValue', project, name);
+    const owner = await lockProject(trx, project);
+    await recordChange(trx, { ...owner, action: 'setEnvironmentValue', object: name });
     const scopes: SetEnvironmentValueAnswer['scopes'] = [];
     for (const scope of request.scopes) {
       const place = { project_id: project, scope, name, sensitive };
@@ -167,20 +168,17 @@ function refusePublicSecret(name: string, sensitive: boolean): void {
   );
 }
 
-/** Locks the project, and writes down what changes of its values. */
-async function recordValueChange(
+/** Whoever changes values of the project takes turns: locked first, so that no two wait for each other. Whose they are. */
+async function lockProject(
   trx: Transaction<Tables>,
-  action: 'setEnvironmentValue' | 'removeEnvironmentValue',
-  project: string,
-  name: string,
-): Promise<void> {
-  const { slug, account_id } = await trx
+  id: string,
+): Promise<{ account: string; project: string }> {
+  return trx
     .selectFrom('projects')
-    .select(['slug', 'account_id'])
-    .where('id', '=', project)
+    .select(['slug as project', 'account_id as account'])
+    .where('id', '=', id)
     .forUpdate()
     .executeTakeFirstOrThrow();
-  await recordChange(trx, { action, account: account_id, project: slug, object: name });
 }
 
 /** Removes `name` from `scope`, or from both. Throws `NOT_FOUND`. */
@@ -191,6 +189,7 @@ export async function removeEnvironmentValue(
   scope: EnvironmentScope | undefined,
 ): Promise<RemoveEnvironmentValueAnswer> {
   const removed = await plane.database.transaction(async (trx) => {
+    const owner = await lockProject(trx, project);
     const rows = await trx
       .deleteFrom('environment_values')
       .where('project_id', '=', project)
@@ -198,7 +197,8 @@ export async function removeEnvironmentValue(
       .where('scope', 'in', scope === undefined ? environmentScopes : [scope])
       .returning('scope')
       .execute();
-    if (rows.length > 0) await recordValueChange(trx, 'removeEnvironmentValue', project, name);
+    if (rows.length > 0)
+      await recordChange(trx, { ...owner, action: 'removeEnvironmentValue', object: name });
     return rows;
   });
   if (removed.length > 0) return { name, scopes: removed.map((row) => row.scope).sort() };

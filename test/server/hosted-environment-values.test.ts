@@ -1,4 +1,5 @@
 /** Environment values under several replicas on PostgreSQL: scopes, other accounts, and a key that is changed meanwhile. */
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { BuildSpec } from '../../contract/builder-api.ts';
 import type { EnvironmentList } from '../../contract/environment-api.ts';
@@ -31,6 +32,10 @@ afterEach(async () => {
 
 async function start(options: ReplicasOptions): Promise<void> {
   url = await postgres.createDatabase();
+  await open(options);
+}
+
+async function open(options: ReplicasOptions): Promise<void> {
   database = await openPostgresDatabase({ url, connections: 10, report: () => {} });
   plane = await startReplicas(database, options);
   token = await plane.account('team');
@@ -103,6 +108,36 @@ test('twenty changes of one name at once, at two replicas, leave one value that 
   expect(answers.every(({ status }) => status === 200)).toBe(true);
   const spec = (await plane.builder(1, id).register()).body as BuildSpec;
   expect(spec.environment).toMatchObject([{ name: 'API_KEY', value: expect.stringContaining(secret) }]);
+});
+
+test('a change and a removal of one name at once do not wait for each other', async () => {
+  await start({});
+  await begin(0);
+  await put(0, 'API_KEY', secret);
+  const waiting = async () => {
+    const { rows } = await sql`select 1 from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`.execute(database.query);
+    return rows.length;
+  };
+  // Both have come as far as they can while somebody else has the project.
+  const answers = await database.transaction(async (trx) => {
+    await trx.selectFrom('projects').select('id').forUpdate().execute();
+    const change = put(0, 'API_KEY', `${secret} anew`);
+    await expect.poll(waiting).toBe(1);
+    const removal = plane.call(1, token, 'DELETE', '/v1/projects/site/env/API_KEY?scope=live');
+    await expect.poll(waiting).toBe(2);
+    return [change, removal];
+  });
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([200, 200]);
+  // What a connection has seen is counted, at the latest, when it ends.
+  await plane.stop();
+  await database.close();
+  await open({});
+  const { rows } =
+    await sql`select deadlocks::integer from pg_stat_database where datname = current_database()`.execute(
+      database.query,
+    );
+  expect(rows).toEqual([{ deadlocks: 0 }]);
 });
 
 test('while the key is changed, replicas with the old and with the new one open what each other seals', async () => {
