@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    globalSetup: 'test/first-port.ts',
     // Real processes: signals and working directories belong to a process, not to a thread.
     pool: 'forks',
     // Most of a run is waiting for other programs: more files at a time than cores.

@@ -6,7 +6,7 @@ import { requestedHost } from './hosts.ts';
 
 const loopback = '127.0.0.1';
 /** The port that a first plane tries; any other free one will do. */
-const firstChoice = 4747;
+export const firstChoice = 4747;
 
 /** Listens on `port`; null when another program has it. */
 export async function listen(server: Server, port: number): Promise<number | null> {

@@ -1,11 +1,9 @@
 /** Previews on the plane of this machine, by the built CLI: beside the live site, promoted, ended, removed. */
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, expect, test } from 'vitest';
 import type { Deployment, Target } from '../../contract/api.ts';
-import { packageRoot } from '../../files/package-root.ts';
-import { openEmbeddedDatabase } from '../../server/database/embedded.ts';
+import { openDatabaseOf } from '../peers/embedded-database.ts';
 import { built, project } from './projects.ts';
 import { get, openSphere, until } from './sphere.ts';
 import { openWorkflow } from './workflow.ts';
@@ -37,11 +35,7 @@ function onBranch(cwd: string, branch: string): void {
 /** Lets the previews of the data directory end in so many seconds; no plane runs afterwards. */
 async function endPreviews(seconds: number): Promise<void> {
   expect((await sphere.run(['server', 'stop'])).code).toBe(0);
-  const database = await openEmbeddedDatabase({
-    directory: join(sphere.home, 'database'),
-    backups: join(sphere.home, 'backups'),
-    assets: join(packageRoot(), 'dist', 'pglite'),
-  });
+  const database = await openDatabaseOf(sphere.home);
   await database.query
     .updateTable('targets')
     .set({ expires_at: sql<Date>`now() + ${seconds}::integer * interval '1 second'` })
@@ -147,7 +141,7 @@ test('a preview that has ended is served no more, is in no list, and leaves live
 test('a preview that ends while nobody looks is served no more from that moment on', async () => {
   const cwd = project(sphere, 'unwatched', { 'index.html': 'live' });
   const preview = await deploy(cwd, '--preview', 'x');
-  await endPreviews(20);
+  await endPreviews(10);
   expect((await previews(cwd)).map(({ name }) => name)).toContain('x');
   expect((await get(preview.url)).status).toBe(200);
   await until('the preview has ended', async () => (await get(preview.url)).status === 404);
