@@ -49,20 +49,23 @@ export async function prepareSource(request: {
 /** A person's home directory holds keys, and takes minutes to read. */
 function refuseHome(top: string, { forChildren }: Environment): void {
   if (forChildren.HOME === undefined || path.relative(forChildren.HOME, top) !== '') return;
-  throw notDeployed(`${top} is your home directory`);
+  throw new SphereError('USAGE', `${top} is your home directory: it is not deployed.`, {
+    hint: 'Name the directory of the site: `sphere deploy DIR`.',
+  });
 }
 
 /** What the plane on this machine writes while it packs would never be as it was looked at. */
 function refuseData(top: string, entries: readonly { path: string }[], { home }: Environment): void {
   const data = path.relative(top, home).split(path.sep).join('/');
   if (data.startsWith('..') || !entries.some((entry) => entry.path.startsWith(`${data}/`))) return;
-  throw notDeployed(`${top} holds the data of the plane on this machine, in ${data}`);
+  throw new SphereError(
+    'USAGE',
+    `${top} holds the data of the plane on this machine, in ${data}: it is not deployed.`,
+    {
+      hint: 'Name the directory of the site (`sphere deploy DIR`), or leave the data out with a line in .sphereignore.',
+    },
+  );
 }
-
-const notDeployed = (what: string) =>
-  new SphereError('USAGE', `${what}: it is not deployed.`, {
-    hint: 'Name the directory of the site (`sphere deploy DIR`), or leave the data out with a line in .sphereignore.',
-  });
 
 /** The part of `ci` that is about the run and not about the code. */
 function runOf(ci: CiEnvironment | null): { ci?: CiRun } {

@@ -6,6 +6,7 @@ import { LIVE, slugRefusal } from '../contract/words.ts';
 import { newId } from './keys.ts';
 import type { Plane } from './plane.ts';
 import { liveSite, type ProjectRow } from './projects.ts';
+import { siteBeingRemoved } from './targets.ts';
 
 /** Finds or makes the project, and refuses to deploy over one that belongs to another place. */
 export async function ensureProject(
@@ -84,7 +85,7 @@ async function revive(plane: Plane, project: ProjectRow): Promise<void> {
       sql<boolean>`(emptied_at is null or emptied_at < coalesce(removed_at, ${project.removed_at}::timestamptz))`,
     )
     .executeTakeFirst();
-  if (half) throw beingRemoved(project);
+  if (half) throw siteBeingRemoved(project);
   const revived = await query
     .updateTable('projects')
     .set({ removed_at: null })
@@ -100,13 +101,8 @@ async function revive(plane: Plane, project: ProjectRow): Promise<void> {
     .where('id', '=', project.id)
     .executeTakeFirstOrThrow();
   // Another request has taken it back into use.
-  if (removed_at !== null) throw beingRemoved(project);
+  if (removed_at !== null) throw siteBeingRemoved(project);
 }
-
-const beingRemoved = ({ slug }: ProjectRow) =>
-  new SphereError('PUBLISHING', `the site "${slug}" is being removed just now`, {
-    hint: `Try again in a moment; if it stays so, \`sphere rm ${slug}\` finishes the removal.`,
-  });
 
 function checkOrigin(project: ProjectRow, account: string, request: CreateDeployment): void {
   const foreign = project.account_id !== account;

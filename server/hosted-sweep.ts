@@ -7,7 +7,7 @@ import type { Plane } from './plane.ts';
 
 /** Logs of deployments that ended this long ago, and were not live lately, are freed. */
 const oldLogMs = 90 * 24 * 3600_000;
-/** So many logs at a time: a run that is cut off goes on the next time. */
+/** So many logs at a time; the next run goes on with what is left. */
 const logsPerRun = 1_000;
 
 /** Sweeps every project, one after the other, and says how much was freed. */

@@ -10,7 +10,8 @@ import { emptyTarget, isGone, retireTargets } from './remove-targets.ts';
 
 /**
  * Ends what the project has queued or building, makes its site and its previews serve nothing and takes it out of the
- * list. It may be repeated after an interruption. Throws `NOT_FOUND`, and `PUBLISHING` while a publication runs.
+ * list. It may be repeated `removalMs` after an interruption. Throws `NOT_FOUND`, and `PUBLISHING` while a publication
+ * or a removal runs.
  */
 export async function removeProject(
   plane: Plane,

@@ -4,17 +4,16 @@ import type { RemoveTargetAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
 import { recordChange } from './audit.ts';
+import { removalMs } from './being-removed.ts';
 import type { Tables } from './database/tables.ts';
 import { type DeploymentRow, endDeployment, lockDeployment, sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
 import { findProject, type ProjectRow, siteOn } from './projects.ts';
 import { retainedHistory } from './publication-history.ts';
 import { lockTarget } from './publications.ts';
-import { noSuchPreview, type TargetRow } from './targets.ts';
+import { noSuchPreview, previewBeingRemoved, siteBeingRemoved, type TargetRow } from './targets.ts';
 
-/** Who empties a target takes no longer than this; then another process may finish it. Milliseconds. */
-const removalMs = 2 * 60_000;
-/** So much earlier it writes no more, because the clocks of machines differ. */
+/** So much before the end of its time who empties a target writes no more, because the clocks of machines differ. */
 const marginMs = 20_000;
 
 /**
@@ -95,19 +94,20 @@ async function refuseWhileEmptied(
   const emptying = await trx
     .selectFrom('targets')
     .innerJoin('projects', 'projects.id', 'targets.project_id')
-    .select('name')
+    .select(['targets.name', 'projects.removed_at as project_removed_at'])
     .where('project_id', '=', project.id)
     .where('name', 'in', names)
     .where(sql<boolean>`(emptied_at is null or emptied_at < ${since})`)
     .where(sql<boolean>`${since} > clock_timestamp() - ${removalMs}::integer * interval '1 millisecond'`)
     .executeTakeFirst();
   if (!emptying) return;
-  throw new SphereError('PUBLISHING', `"${project.slug}" is being removed just now`, {
-    hint: `See in a moment whether it is gone. A removal that was cut off can be finished after ${removalMs / 60_000} minutes, by the same command.`,
-  });
+  const { name, project_removed_at } = emptying;
+  throw name === LIVE || project_removed_at !== null
+    ? siteBeingRemoved(project)
+    : previewBeingRemoved(project, name);
 }
 
-/** Makes the site of a target serve nothing that was retired at `retiredAt`. May be repeated after an interruption. */
+/** Makes the site of a target serve nothing that was retired at `retiredAt`. May be repeated after an interruption, once its time is over. */
 export async function emptyTarget(
   plane: Plane,
   project: ProjectRow,
@@ -132,8 +132,8 @@ export async function emptyTarget(
 }
 
 /**
- * Removes a preview, with what it serves. It may be repeated after an interruption. Throws `NOT_FOUND`, `REQUEST_INVALID`
- * for `live`, and `PUBLISHING` while a publication runs.
+ * Removes a preview, with what it serves. It may be repeated `removalMs` after an interruption. Throws `NOT_FOUND`,
+ * `REQUEST_INVALID` for `live`, and `PUBLISHING` while a publication or a removal runs.
  */
 export async function removePreview(
   plane: Plane,

@@ -50,7 +50,9 @@ async function choose(
   if (wanted === undefined) {
     throw new SphereError(
       'NOTHING_TO_ROLL_BACK',
-      `"${slug}" has nothing that was live before ${live ?? 'now'} to go back to`,
+      live === undefined
+        ? `"${slug}" serves nothing live`
+        : `"${slug}" has nothing that was live before ${live} to go back to`,
       {
         hint: `To return to another one: \`sphere rollback ID\`, with an id of \`sphere ls ${slug}\`.`,
       },

@@ -4,6 +4,7 @@ import type { Target } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { previewDays, previewProblem } from '../contract/preview.ts';
 import { LIVE } from '../contract/words.ts';
+import { beingRemoved } from './being-removed.ts';
 import type { Tables, TargetTable } from './database/tables.ts';
 import { liveDeployments, shownColumns, viewDeployment } from './deployments.ts';
 import type { Plane, Queries } from './plane.ts';
@@ -66,13 +67,7 @@ export async function takeTarget(
   const { removed_at, emptied_at, expires_at } = await lockTarget(trx, project.id, name);
   await refuseRemoved(trx, project);
   if (removed_at !== null && (emptied_at === null || emptied_at < removed_at)) {
-    throw new SphereError(
-      'PUBLISHING',
-      `the preview "${name}" of "${project.slug}" is being removed just now`,
-      {
-        hint: `Try again in a moment; if it stays so, \`sphere rm ${project.slug} --preview ${name}\` finishes the removal.`,
-      },
-    );
+    throw previewBeingRemoved(project, name);
   }
   const days = expireAfterDays ?? previewDays.default;
   // Who names no days renews the preview, and takes nothing of what was asked for before.
@@ -120,6 +115,14 @@ export async function findPreview(
   if (row && name !== LIVE && isInUse(row, now)) return row;
   throw noSuchPreview(project.slug, name);
 }
+
+/** Somebody removes the whole site, with its previews. */
+export const siteBeingRemoved = ({ slug }: Pick<ProjectRow, 'slug'>) =>
+  beingRemoved(`the site "${slug}"`, `sphere rm ${slug}`);
+
+/** Somebody removes the preview `name`. */
+export const previewBeingRemoved = ({ slug }: Pick<ProjectRow, 'slug'>, name: string) =>
+  beingRemoved(`the preview "${name}" of "${slug}"`, `sphere rm ${slug} --preview ${name}`);
 
 /** There is no preview `name`, or no longer. */
 export function noSuchPreview(slug: string, name: string): SphereError {

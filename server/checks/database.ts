@@ -1,14 +1,13 @@
 /** `sphere server check`: PostgreSQL is there, new enough, migrated, and its clock goes as ours does. */
 import { PostgresDialect, sql } from 'kysely';
-import pg from 'pg';
 import type { Check } from '../check.ts';
 import { createDatabase, type Database } from '../database/database.ts';
 import { pendingMigrations } from '../database/migrations.ts';
+import { createPool, leastPostgresVersion } from '../database/postgres-pool.ts';
 import type { Keys } from '../keys.ts';
 import { countStored } from '../stored-keys.ts';
 import { describeError } from './run-checks.ts';
 
-const leastVersion = 15;
 /** Leases go by the database's clock alone; what people see, and when a token ends, would be off by more than this. */
 const mostSkewMs = 1_000;
 
@@ -18,10 +17,8 @@ export async function checkDatabase(
   keys: Pick<Keys, 'ids'>,
   now: () => number = Date.now,
 ): Promise<Check[]> {
-  const pool = new pg.Pool({ connectionString: url, max: 1, connectionTimeoutMillis: 10_000 });
-  // A connection that breaks while nothing is asked for says so here; the next query says it again.
-  pool.on('error', () => {});
-  pool.on('connect', (client) => client.on('error', () => {}));
+  // A connection that breaks while nothing is asked for is not reported: the next query says it.
+  const pool = createPool({ connectionString: url, max: 1, connectionTimeoutMillis: 10_000 });
   const database = createDatabase(() => new PostgresDialect({ pool }));
   try {
     const reachable = await checkVersion(database);
@@ -41,11 +38,11 @@ async function checkVersion({ query }: Database): Promise<Check> {
       select current_setting('server_version_num') as server_version_num,
         current_setting('server_version') as server_version, current_database() as name`.execute(query);
     const [row] = rows;
-    const ok = Number(row?.server_version_num) >= leastVersion * 10_000;
+    const ok = Number(row?.server_version_num) >= leastPostgresVersion * 10_000;
     const seen = `PostgreSQL ${row?.server_version}, database "${row?.name}"`;
     return ok
       ? { name, ok, seen }
-      : { name, ok, seen, fix: `Upgrade it to PostgreSQL ${leastVersion} or newer.` };
+      : { name, ok, seen, fix: `Upgrade it to PostgreSQL ${leastPostgresVersion} or newer.` };
   } catch (error) {
     return { name, ok: false, seen: describeError(error), fix: connectionFix(error) };
   }

@@ -1,11 +1,12 @@
 /** The hosted plane's database: PostgreSQL 15 or later, by a pool of connections. */
 import { PostgresDialect } from 'kysely';
-import pg from 'pg';
+import type pg from 'pg';
 import { SphereError } from '../../contract/errors.ts';
 import { databaseAway } from './away.ts';
 import { createDatabase, type Database } from './database.ts';
 import { migrate, pendingMigrations } from './migrations.ts';
 import { listen } from './postgres-notices.ts';
+import { createPool, leastPostgresVersion } from './postgres-pool.ts';
 
 export type PostgresOptions = {
   /** `postgres://user:password@host/database`. */
@@ -19,29 +20,26 @@ export type PostgresOptions = {
 /** A statement that takes longer has met a lock that nobody gives back, or a database that is not coming back. */
 const statementTimeoutMs = 60_000;
 const connectTimeoutMs = 10_000;
-/** The oldest PostgreSQL that the SQL is tested on, as `server_version_num` has it. */
-const oldestVersion = 150_000;
 
 /**
  * Opens the database and brings it up to date; any number of processes may do so at once. Throws
  * `CONFIGURATION_INVALID` when it cannot be reached, or is too old.
  */
 export async function openPostgresDatabase(options: PostgresOptions): Promise<Database> {
-  const pool = new pg.Pool({
-    connectionString: options.url,
-    max: options.connections,
-    connectionTimeoutMillis: connectTimeoutMs,
-    idleTimeoutMillis: 30_000,
-    keepAlive: true,
-    statement_timeout: statementTimeoutMs,
-    // A process that was stopped in a transaction must not keep its locks for ever.
-    idle_in_transaction_session_timeout: 30_000,
-    application_name: 'sphere',
-  });
-  // A connection that breaks while it is idle is replaced: without a listener it would end the process.
-  pool.on('error', (error) => options.report(`a connection to the database broke: ${error.message}`));
-  // So does one that breaks between two statements of a transaction: the next statement tells whoever works with it.
-  pool.on('connect', (client) => client.on('error', () => {}));
+  const pool = createPool(
+    {
+      connectionString: options.url,
+      max: options.connections,
+      connectionTimeoutMillis: connectTimeoutMs,
+      idleTimeoutMillis: 30_000,
+      keepAlive: true,
+      statement_timeout: statementTimeoutMs,
+      // A process that was stopped in a transaction must not keep its locks for ever.
+      idle_in_transaction_session_timeout: 30_000,
+      application_name: 'sphere',
+    },
+    (error) => options.report(`a connection to the database broke: ${error.message}`),
+  );
   let away = false;
   const connect = async () => {
     try {
@@ -70,8 +68,7 @@ export async function openPostgresDatabase(options: PostgresOptions): Promise<Da
 
 /** By a connection of its own: an index on a large table takes longer than any statement of the plane's may. */
 async function migrateAlone(url: string): Promise<void> {
-  const pool = new pg.Pool({ connectionString: url, max: 1, application_name: 'sphere migrations' });
-  pool.on('connect', (client) => client.on('error', () => {}));
+  const pool = createPool({ connectionString: url, max: 1, application_name: 'sphere migrations' });
   const database = createDatabase(() => new PostgresDialect({ pool }));
   try {
     await migrate(database.query);
@@ -92,8 +89,8 @@ async function checkVersion(pool: pg.Pool): Promise<void> {
       });
     });
   const found = rows[0];
-  if (found && Number(found.version) >= oldestVersion) return;
+  if (found && Number(found.version) >= leastPostgresVersion * 10_000) return;
   throw new SphereError('CONFIGURATION_INVALID', `the database is PostgreSQL ${found?.name ?? '?'}`, {
-    hint: 'Sphere needs PostgreSQL 15 or later.',
+    hint: `Sphere needs PostgreSQL ${leastPostgresVersion} or later.`,
   });
 }

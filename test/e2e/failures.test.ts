@@ -148,7 +148,7 @@ Name the directory that holds the built site, once it is built: --prebuilt DIR.
     code: 2,
     prints: `
 Error: ROOT/projects/the-home-directory is your home directory: it is not deployed.
-Name the directory of the site (\`sphere deploy DIR\`), or leave the data out with a line in .sphereignore.
+Name the directory of the site: \`sphere deploy DIR\`.
 `,
   },
   'a directory with the data of the plane': {

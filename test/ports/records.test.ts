@@ -1,13 +1,9 @@
 /** The records on PGlite and on PostgreSQL, and what only PostgreSQL has to show: processes that start at once. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { packageRoot } from '../../files/package-root.ts';
-import { openEmbeddedDatabase } from '../../server/database/embedded.ts';
 import { pendingMigrations } from '../../server/database/migrations.ts';
 import { openPostgresDatabase } from '../../server/database/postgres.ts';
+import { openEmptyDatabase } from '../peers/embedded-database.ts';
 import { type Postgres, startPostgres } from '../peers/postgres.ts';
 import { previewsSuite } from './previews.suite.ts';
 import { type OpenDatabase, recordsSuite } from './records.suite.ts';
@@ -20,22 +16,6 @@ afterAll(() => postgres.stop());
 
 const report = () => {};
 
-async function openPGlite(): Promise<OpenDatabase> {
-  const directory = await mkdtemp(join(tmpdir(), 'sphere-records-'));
-  const database = await openEmbeddedDatabase({
-    directory: join(directory, 'database'),
-    backups: join(directory, 'backups'),
-    assets: join(packageRoot(), 'dist', 'pglite'),
-  });
-  return {
-    database,
-    async close() {
-      await database.close();
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
-}
-
 async function openPostgres(): Promise<OpenDatabase> {
   const database = await openPostgresDatabase({
     url: await postgres.createDatabase(),
@@ -46,7 +26,7 @@ async function openPostgres(): Promise<OpenDatabase> {
 }
 
 for (const [name, open] of [
-  ['PGlite', openPGlite],
+  ['PGlite', openEmptyDatabase],
   ['PostgreSQL', openPostgres],
 ] as const) {
   recordsSuite(name, open);

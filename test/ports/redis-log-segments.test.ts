@@ -1,6 +1,7 @@
 /** Closed segments of logs: when the artifact store is away, and when replicas are slow, at it together, or die at it. */
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { createGate } from '../gate.ts';
 import {
   deployment,
   flaw,
@@ -16,23 +17,6 @@ import {
 /** The machine may be busy. */
 const patience = 10_000;
 const batchOf = (attempt: number, batch: number) => ({ attempt, batch });
-
-/** A gate that whoever comes waits at. */
-function createGate() {
-  let open = () => {};
-  let reach = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const reached = new Promise<void>((resolve) => {
-    reach = resolve;
-  });
-  const pass = async () => {
-    reach();
-    await opened;
-  };
-  return { pass, open: () => open(), reached };
-}
 
 test('closed segments leave Redis, and readers cross from them into what is open', async () => {
   const plane = await openPlane();

@@ -6,8 +6,8 @@ import type { CreateDeploymentAnswer } from '../../contract/api.ts';
 import type { BuildSpec } from '../../contract/builder-api.ts';
 import type { EnvironmentList, SetEnvironmentValueAnswer } from '../../contract/environment-api.ts';
 import { type RouteName, routePath, routes } from '../../contract/routes.ts';
-import { openEmbeddedDatabase } from '../../server/database/embedded.ts';
 import { rotateEmbeddedKey } from '../../server/rotate-key.ts';
+import { openDatabaseOf } from '../peers/embedded-database.ts';
 import { startPlane, type TestPlane } from './plane.ts';
 
 const secret = 'sk_live_4242/never+shown again';
@@ -264,11 +264,7 @@ test('a sealed value opens in its own place only: not elsewhere, not as plain, n
   await own.runner.whenStarted(deployment.id);
   await own.call('PUT', at('moved', 'API_KEY'), { value: secret, scopes: ['live'], sensitive: true });
   await own.stop();
-  const database = await openEmbeddedDatabase({
-    directory: join(own.home, 'database'),
-    backups: join(own.home, 'backups'),
-    assets: 'dist/pglite',
-  });
+  const database = await openDatabaseOf(own.home);
   const { query } = database;
   const row = await query.selectFrom('environment_values').selectAll().executeTakeFirstOrThrow();
   await query

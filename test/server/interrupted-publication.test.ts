@@ -1,11 +1,9 @@
 /** A plane killed at each step of a publication: the next start finishes it, and the site is always one whole deployment. */
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { packageRoot } from '../../files/package-root.ts';
 import { siteStorePaths } from '../../server/adapters/disk-site-store.ts';
 import { dataPaths } from '../../server/data-directory.ts';
-import { openEmbeddedDatabase } from '../../server/database/embedded.ts';
+import { openDatabaseOf } from '../peers/embedded-database.ts';
 import { startPlane, type TestPlane } from './plane.ts';
 
 async function deploy(plane: TestPlane, files: Record<string, string>) {
@@ -19,12 +17,7 @@ async function deploy(plane: TestPlane, files: Record<string, string>) {
 
 /** The records as they were when the plane was killed: `second` was being published over `first`. */
 async function rewind(home: string, first: string, second: string, done: boolean) {
-  const paths = dataPaths(home);
-  const database = await openEmbeddedDatabase({
-    directory: paths.database,
-    backups: paths.backups,
-    assets: join(packageRoot(), 'dist', 'pglite'),
-  });
+  const database = await openDatabaseOf(home);
   const { query } = database;
   const publicationOf = (id: string) =>
     query.selectFrom('publications').select('id').where('deployment_id', '=', id).executeTakeFirstOrThrow();

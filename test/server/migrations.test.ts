@@ -3,10 +3,10 @@
  * runs beside the new one, on a database that the new one has migrated.
  */
 import { PostgresDialect, sql } from 'kysely';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createDatabase, type Database } from '../../server/database/database.ts';
 import { migrate, migrateTo, migrationNames, pendingMigrations } from '../../server/database/migrations.ts';
+import { createPool } from '../../server/database/postgres-pool.ts';
 import { type Postgres, startPostgres } from '../peers/postgres.ts';
 
 let postgres: Postgres;
@@ -16,10 +16,7 @@ beforeAll(async () => {
 afterAll(() => postgres.stop());
 
 async function openEmpty(): Promise<Database> {
-  const pool = new pg.Pool({ connectionString: await postgres.createDatabase() });
-  // Connections that are being closed are told that the server ends.
-  pool.on('error', () => {});
-  pool.on('connect', (client) => client.on('error', () => {}));
+  const pool = createPool({ connectionString: await postgres.createDatabase() });
   return createDatabase(() => new PostgresDialect({ pool }));
 }
 

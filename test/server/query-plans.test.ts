@@ -3,11 +3,11 @@
  * that two replicas really send (its module auto_explain), on a plane with a long history and a long queue.
  */
 import { Kysely, PostgresDialect } from 'kysely';
-import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Deployment, DeploymentList } from '../../contract/api.ts';
 import { createDatabase, type Database } from '../../server/database/database.ts';
 import { migrate } from '../../server/database/migrations.ts';
+import { createPool } from '../../server/database/postgres-pool.ts';
 import type { Tables } from '../../server/database/tables.ts';
 import { insertManyRows } from '../peers/many-rows.ts';
 import { type Postgres, startPostgres } from '../peers/postgres.ts';
@@ -33,15 +33,14 @@ beforeAll(async () => {
   });
   const url = await postgres.createDatabase();
   const empty = new Kysely<Tables>({
-    dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: url }) }),
+    dialect: new PostgresDialect({ pool: createPool({ connectionString: url }) }),
   });
   await migrate(empty);
   await empty.destroy();
   const many = { deployments: 100_000, projects: 1_000, accounts: 500, queued: 300, building: 200 };
   await insertManyRows(url, many);
 
-  const pool = new pg.Pool({ connectionString: url, max: 10 });
-  pool.on('error', () => {});
+  const pool = createPool({ connectionString: url, max: 10 });
   pool.on('connect', (client) => {
     client.on('notice', ({ message = '' }) => {
       const json = message.indexOf('{');

@@ -1,51 +1,25 @@
 /** Processes of a plane that get in each other's way: one that stood still, was killed between two steps, or came late. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ErrorBody } from '../../contract/errors.ts';
-import { packageRoot } from '../../files/package-root.ts';
 import type { Database } from '../../server/database/database.ts';
-import { openEmbeddedDatabase } from '../../server/database/embedded.ts';
 import { siteOf } from '../../server/deployments.ts';
+import { createGate } from '../gate.ts';
+import { openEmptyDatabase } from '../peers/embedded-database.ts';
 import { type Replicas, startReplicas } from './replicas.ts';
 
-let directory: string;
 let database: Database;
+let closeDatabase: () => Promise<void>;
 let plane: Replicas;
 let token: string;
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'sphere-races-'));
-  database = await openEmbeddedDatabase({
-    directory: join(directory, 'database'),
-    backups: join(directory, 'backups'),
-    assets: join(packageRoot(), 'dist', 'pglite'),
-  });
+  ({ database, close: closeDatabase } = await openEmptyDatabase());
   plane = await startReplicas(database);
   token = await plane.account('team');
 });
 afterEach(async () => {
   await plane.stop();
-  await database.close();
-  await rm(directory, { recursive: true, force: true });
+  await closeDatabase();
 });
-
-/** Whoever comes waits here, and it can be waited for that somebody has come. */
-function createGate() {
-  let open = () => {};
-  let reach = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const reached = new Promise<void>((resolve) => {
-    reach = resolve;
-  });
-  const pass = async () => {
-    reach();
-    await opened;
-  };
-  return { pass, open: () => open(), reached };
-}
 
 const planeOf = (replica: number) => (plane.running[replica] as (typeof plane.running)[0]).plane;
 const status = async (id: string) => (await plane.deployment(0, token, id)).status;

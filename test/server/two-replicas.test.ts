@@ -1,61 +1,32 @@
 /** What two replicas, one of which stands still or meets a failure, must not do to each other and to what is live. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { CreateDeploymentAnswer, DeploymentList } from '../../contract/api.ts';
-import { packageRoot } from '../../files/package-root.ts';
 import type { Database } from '../../server/database/database.ts';
-import { openEmbeddedDatabase } from '../../server/database/embedded.ts';
 import { pendingMigrations } from '../../server/database/migrations.ts';
 import { keptDeployments } from '../../server/kept-deployments.ts';
 import { leaseUntil } from '../../server/leases.ts';
 import type { Plane } from '../../server/plane.ts';
 import { settleAdopted } from '../../server/take-over.ts';
 import { startWorkLoop } from '../../server/work-loop.ts';
+import { createGate } from '../gate.ts';
+import { openEmptyDatabase } from '../peers/embedded-database.ts';
 import { request } from './plane.ts';
 import { type Replicas, startReplicas } from './replicas.ts';
 
-let directory: string;
 let database: Database;
+let closeDatabase: () => Promise<void>;
 let replicas: Replicas;
 let token: string;
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'sphere-two-'));
-  database = await openEmbeddedDatabase({
-    directory: join(directory, 'database'),
-    backups: join(directory, 'backups'),
-    assets: join(packageRoot(), 'dist', 'pglite'),
-  });
+  ({ database, close: closeDatabase } = await openEmptyDatabase());
   replicas = await startReplicas(database);
   token = await replicas.account('team');
 });
 afterEach(async () => {
   await replicas.stop();
-  await database.close();
-  await rm(directory, { recursive: true, force: true });
+  await closeDatabase();
 });
-
-/** A place at which work waits until it is let on. */
-function createGate() {
-  let open = () => {};
-  let reach = () => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const reached = new Promise<void>((resolve) => {
-    reach = resolve;
-  });
-  return {
-    async pass() {
-      reach();
-      await opened;
-    },
-    open: () => open(),
-    reached,
-  };
-}
 
 const planes = (): Plane[] => replicas.running.map(({ plane }) => plane);
 const status = async (id: string) => (await replicas.deployment(0, token, id)).status;

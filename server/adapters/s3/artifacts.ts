@@ -9,7 +9,7 @@ import {
 import type { ArtifactStore } from '../../ports.ts';
 import { type ArtifactBuckets, createArtifactBuckets } from './artifact-bucket.ts';
 import { createS3, type S3 } from './client.ts';
-import { type Fence, fenced, sendWithin } from './fence.ts';
+import { type Fence, sendFenced } from './fence.ts';
 import type { S3Options } from './options.ts';
 import { nameOf } from './retry.ts';
 
@@ -111,9 +111,9 @@ export async function removeKeys(
           Delete: { Objects: left.map((Key) => ({ Key })), Quiet: true },
           ...s3.owner,
         });
-        const { Errors = [] } = fence
-          ? await sendWithin(fence, () => client.send(fenced(s3, what.region, command, fence), options))
-          : await client.send(command, options);
+        const { Errors = [] } = await sendFenced(s3, what.region, command, fence, (fenced) =>
+          client.send(fenced, options),
+        );
         const failed = Errors.filter(({ Code }) => Code !== 'NoSuchKey');
         const first = failed[0];
         if (!first) return;

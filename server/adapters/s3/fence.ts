@@ -45,21 +45,23 @@ export async function sendWithin<Answer>(
 }
 
 /**
- * `command`, to be sent with a signature that ends with the fence: the SDK's own are good for a quarter of an hour.
- * Sending it throws when the time is over. Whoever sends it does so in `sendWithin`.
+ * Calls `send` with `command` under a signature that ends with the fence (the SDK's own are good for a quarter of an
+ * hour), as `sendWithin` does; without a fence, with `command` as it is. Throws when the time is over.
  */
-export function fenced<Command extends FencedCommand>(
+export function sendFenced<Command extends FencedCommand, Answer>(
   s3: S3,
   region: string,
   command: Command,
-  fence: Fence,
-): Command {
+  fence: Fence | undefined,
+  send: (command: Command) => Promise<Answer>,
+): Promise<Answer> {
+  if (!fence) return send(command);
   command.middlewareStack.addRelativeTo(
     (next) => async (args) =>
       next({ ...args, request: await signWithin(s3, region, args.request as SignedRequest, fence) }),
     { name: 'sphereFence', relation: 'after', toMiddleware: 'httpSigningMiddleware', override: true },
   );
-  return command;
+  return sendWithin(fence, () => send(command));
 }
 
 async function signWithin(

@@ -14,7 +14,7 @@ import type { ArtifactStore, Site, SitePublication } from '../../ports.ts';
 import { artifactKeys } from './artifact-bucket.ts';
 import { removeKeys } from './artifacts.ts';
 import { concurrency, type S3 } from './client.ts';
-import { type Fence, fenced, sendWithin } from './fence.ts';
+import { type Fence, sendFenced } from './fence.ts';
 import { type Footprint, footprintOfBeginning, readFootprint } from './footprint.ts';
 import type { Manifests } from './manifests.ts';
 import type { ObjectWriter } from './object-writer.ts';
@@ -72,7 +72,7 @@ async function writeFootprint(
     what.region,
     (client, options) => {
       const put = new PutObjectCommand({ Bucket: artifactBucket, Key: what.key, Body, ...s3.owner });
-      return sendWithin(fence, () => client.send(fenced(s3, what.region, put, fence), options));
+      return sendFenced(s3, what.region, put, fence, (fenced) => client.send(fenced, options));
     },
     fence.signal,
   );
@@ -171,8 +171,7 @@ export async function putWebsite(
         WebsiteConfiguration: websiteConfiguration(website),
         ...s3.owner,
       });
-      if (!fence) return client.send(put, options);
-      return sendWithin(fence, () => client.send(fenced(s3, region, put, fence), options));
+      return sendFenced(s3, region, put, fence, (fenced) => client.send(fenced, options));
     },
     fence?.signal,
   );
