@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import express from 'express';
 import helmet from 'helmet';
+import proxyaddr from 'proxy-addr';
 import { httpStatusOf, SphereError } from '../contract/errors.ts';
 import { recordChange } from './audit.ts';
 import type { Callers } from './callers.ts';
@@ -77,6 +78,7 @@ export function createApp(plane: Plane, options: AppOptions): App {
       },
     ),
   );
+  const isProxy = proxyaddr.compile(options.trustedProxies ?? []);
   const isApi = (request: IncomingMessage) => requestedHost(request.headers.host).kind === 'api';
   return {
     answer(request, response) {
@@ -85,7 +87,14 @@ export function createApp(plane: Plane, options: AppOptions): App {
       else if (host.kind === 'site' && serveSite) serveSite(host.label, request, response);
       else refuseHost(host.kind === 'site' ? host.label : host.name, response);
     },
-    attach: (server) => attachSockets(server, plane, { callers, uses: options.uses, isApi }),
+    attach: (server) =>
+      attachSockets(server, plane, {
+        callers,
+        uses: options.uses,
+        limits: options.limits,
+        addressOf: (request) => proxyaddr(request, isProxy),
+        isApi,
+      }),
   };
 }
 

@@ -3,11 +3,12 @@ import type { PruneAnswer } from '../contract/api.ts';
 import type { S3Sweep } from './adapters/s3/sweep.ts';
 import type { Duty } from './duties.ts';
 import { keptDeployments } from './kept-deployments.ts';
+import { removeOldLogs } from './old-logs.ts';
 import type { Plane } from './plane.ts';
 
 /** Logs of deployments that ended this long ago, and were not live lately, are freed. */
 const oldLogMs = 90 * 24 * 3600_000;
-/** So many logs at a time; the next run goes on with what is left. */
+/** A run that has these to do for the first time does not take all day. */
 const logsPerRun = 1_000;
 
 /** Sweeps every project, one after the other, and says how much was freed. */
@@ -31,43 +32,16 @@ export async function sweepStores(plane: Plane, sweep: S3Sweep): Promise<PruneAn
     files += figures.freedBytes;
   }
   const kept = await keptDeployments(plane);
-  const logs = await removeOldLogs(plane, new Set([...kept.values()].flatMap((set) => [...set])));
+  const logs = await removeOldLogs(plane, {
+    kept: new Set([...kept.values()].flatMap((set) => [...set])),
+    olderThanMs: oldLogMs,
+    most: logsPerRun,
+  });
   const parts = [
     { what: 'files of old deployments', freedBytes: files },
     { what: 'logs older than 90 days', freedBytes: logs },
   ];
   return { freedBytes: files + logs, parts };
-}
-
-async function removeOldLogs(plane: Plane, kept: ReadonlySet<string>): Promise<number> {
-  let freed = 0;
-  let removed = 0;
-  // What is kept lies among the oldest, and is passed over each time.
-  for (let after = ''; removed < logsPerRun; ) {
-    const rows = await plane.database.query
-      .selectFrom('deployments')
-      .select('id')
-      .where('finished_at', '<', new Date(plane.now() - oldLogMs))
-      .where('log_removed_at', 'is', null)
-      .where('id', '>', after)
-      .orderBy('id')
-      .limit(logsPerRun)
-      .execute();
-    for (const { id } of rows.filter((row) => !kept.has(row.id))) {
-      plane.ending.throwIfAborted();
-      freed += await plane.logs.remove(id);
-      removed += 1;
-      await plane.database.query
-        .updateTable('deployments')
-        .set({ log_removed_at: new Date(plane.now()) })
-        .where('id', '=', id)
-        .execute();
-    }
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < logsPerRun) break;
-    after = last.id;
-  }
-  return freed;
 }
 
 /** The sweep as a duty: every six hours, by one replica. */

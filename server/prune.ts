@@ -7,6 +7,7 @@ import { removeTree } from '../files/remove-tree.ts';
 import { siteStorePaths } from './adapters/disk-site-store.ts';
 import { isEnded } from './deployment-status.ts';
 import { keptDeployments } from './kept-deployments.ts';
+import { removeOldLogs } from './old-logs.ts';
 import type { Plane } from './plane.ts';
 
 /** Caches that no build has used for this long are freed, in milliseconds. */
@@ -76,11 +77,7 @@ export async function prune(plane: Plane, directories: PruneDirectories): Promis
   const idle = started - idleCacheMs;
   const builtLately = rows.some(({ finished_at }) => finished_at !== null && finished_at.getTime() >= idle);
   const caches = unfinished.length > 0 ? 0 : await sweepCaches(directories.cache, idle, builtLately);
-  let logs = 0;
-  for (const row of rows) {
-    const old = row.finished_at !== null && row.finished_at.getTime() < started - oldLogMs;
-    if (old && !kept.has(row.id)) logs += await plane.logs.remove(row.id);
-  }
+  const logs = await removeOldLogs(plane, { kept, olderThanMs: oldLogMs });
 
   const parts = [
     { what: 'uploaded sources', freedBytes: sources },

@@ -21,6 +21,13 @@ export type RateLimits = {
    * address: a team, and all builds of a plane, may stand behind one.
    */
   refused: RequestHandler;
+  /** The same counts, for what comes over a socket. Both throw `RATE_LIMITED`. */
+  socket: {
+    /** A connection or an event under the token with the id `token`. */
+    asked(token: string | null): Promise<void>;
+    /** A connection from `address` that shows no token that counts. */
+    refused(address: string): Promise<void>;
+  };
 };
 
 const windowMs = 60_000;
@@ -40,20 +47,23 @@ export function createRateLimits({ perToken, refusals, store }: RateLimitOptions
       next(tooMany(Number(response.getHeader('retry-after') ?? windowMs / 1000)));
     },
   };
+  const stores = { refused: store('refused'), token: store('token') };
   const refused = rateLimit({
     ...common,
     limit: refusals,
-    store: store('refused'),
+    store: stores.refused,
     keyGenerator: ({ ip }) => ipKeyGenerator(ip ?? ''),
+    // A job that gets a token for its ID token shows none before.
+    skipSuccessfulRequests: true,
   });
   const callerOf = (locals: Record<string, unknown>) => locals.caller as Caller;
   const ofToken = rateLimit({
     ...common,
     limit: perToken,
-    store: store('token'),
+    store: stores.token,
     keyGenerator: (_, { locals }) => {
       const caller = callerOf(locals);
-      return 'holder' in caller ? (caller.holder.token ?? 'embedded') : 'nobody';
+      return 'holder' in caller ? tokenKey(caller.holder.token) : 'nobody';
     },
   });
   const ofBuild = rateLimit({
@@ -64,6 +74,10 @@ export function createRateLimits({ perToken, refusals, store }: RateLimitOptions
   });
   return {
     refused,
+    socket: {
+      asked: (token) => count(stores.token, tokenKey(token), perToken),
+      refused: (address) => count(stores.refused, ipKeyGenerator(address), refusals),
+    },
     caller(request, response, next) {
       const caller = callerOf(response.locals);
       if ('holder' in caller) return ofToken(request, response, next);
@@ -73,6 +87,15 @@ export function createRateLimits({ perToken, refusals, store }: RateLimitOptions
       next();
     },
   };
+}
+
+const tokenKey = (token: string | null) => token ?? 'embedded';
+
+async function count(store: Store, key: string, limit: number): Promise<void> {
+  const { totalHits, resetTime } = await store.increment(key);
+  if (totalHits <= limit) return;
+  const waitMs = resetTime === undefined ? windowMs : resetTime.getTime() - Date.now();
+  throw tooMany(Math.max(1, Math.ceil(waitMs / 1000)));
 }
 
 const tooMany = (seconds: number) =>

@@ -11,11 +11,12 @@ import {
 } from '../contract/logs.ts';
 import { socketEvents } from '../contract/routes.ts';
 import type { Callers, Holder } from './callers.ts';
-import { isEnded } from './deployment-status.ts';
-import { endLeftLog, findDeployment } from './deployments.ts';
+import { findDeployment } from './deployments.ts';
 import { gatherWakes } from './gathered-wakes.ts';
+import { prepareReading } from './old-logs.ts';
 import type { OpenUses } from './open-uses.ts';
 import type { Plane } from './plane.ts';
+import type { RateLimits } from './rate-limits.ts';
 import { type FollowedLogs, sendLog } from './send-log.ts';
 
 type FollowerData = { holder: Holder };
@@ -24,6 +25,9 @@ type FollowerSocket = Socket<ClientEvents, PlaneEvents, Record<string, never>, F
 export type SocketOptions = {
   callers: Callers;
   uses: OpenUses;
+  limits: RateLimits | null;
+  /** Where a request comes from. */
+  addressOf(request: IncomingMessage): string;
   /** Whether a request's Host is the API's own. */
   isApi(request: IncomingMessage): boolean;
 };
@@ -38,7 +42,7 @@ const introductionMs = 10_000;
 export function attachSockets(
   server: HttpServer,
   plane: Plane,
-  { callers, uses, isApi }: SocketOptions,
+  { callers, uses, limits, addressOf, isApi }: SocketOptions,
 ): { close(): Promise<void> } {
   const io = new Server<ClientEvents, PlaneEvents, Record<string, never>, FollowerData>(server, {
     path: followPath,
@@ -57,7 +61,11 @@ export function attachSockets(
     const { token } = socket.handshake.auth as { token?: unknown };
     try {
       const holder = typeof token === 'string' ? await callers.findHolder(token) : null;
-      if (holder === null) return next(new Error('NOT_SIGNED_IN'));
+      if (holder === null) {
+        await limits?.socket.refused(addressOf(socket.request));
+        return next(new Error('NOT_SIGNED_IN'));
+      }
+      await limits?.socket.asked(holder.token);
       await callers.admit(socketEvents.connect, holder, {});
       socket.data.holder = holder;
       // A removal that falls between the look at the token and this is seen by the next look at all that is open.
@@ -67,15 +75,14 @@ export function attachSockets(
       if (socket.conn.readyState !== 'open') return release();
       next();
     } catch (error) {
-      if (error instanceof SphereError && error.code !== 'INFRASTRUCTURE')
-        return next(new Error('NOT_SIGNED_IN'));
-      plane.report('a token could not be checked', error);
+      if (isFinal(error)) return next(new Error('NOT_SIGNED_IN'));
+      if (!isLimit(error)) plane.report('a token could not be checked', error);
       // A refusal would be final: a client whose connection breaks comes back.
       socket.conn.close();
     }
   });
   const logs = { read: plane.logs.read, watch: gatherWakes(plane.logs.watch) };
-  io.on('connection', (socket) => serveFollower({ plane, callers, logs }, socket));
+  io.on('connection', (socket) => serveFollower({ plane, callers, limits, logs }, socket));
   return {
     close: () =>
       new Promise((resolve) => {
@@ -86,9 +93,15 @@ export function attachSockets(
   };
 }
 
-type Serving = { plane: Plane; callers: Callers; logs: FollowedLogs };
+const isLimit = (error: unknown) => error instanceof SphereError && error.code === 'RATE_LIMITED';
 
-function serveFollower({ plane, callers, logs }: Serving, socket: FollowerSocket): void {
+/** Whether trying again changes nothing. */
+const isFinal = (error: unknown): error is SphereError =>
+  error instanceof SphereError && error.code !== 'INFRASTRUCTURE' && !isLimit(error);
+
+type Serving = { plane: Plane; callers: Callers; limits: RateLimits | null; logs: FollowedLogs };
+
+function serveFollower({ plane, callers, limits, logs }: Serving, socket: FollowerSocket): void {
   const followed = new Set<string>();
   const gone = new AbortController();
   socket.on('disconnect', () => gone.abort());
@@ -96,14 +109,15 @@ function serveFollower({ plane, callers, logs }: Serving, socket: FollowerSocket
     if (typeof answer !== 'function') return;
     let deployment: string | undefined;
     try {
+      await limits?.socket.asked(socket.data.holder.token);
       deployment = await startFollowing({ plane, callers }, socket, followed, request);
       answer({ ok: true });
     } catch (error) {
-      if (error instanceof SphereError && error.code !== 'INFRASTRUCTURE') {
+      if (isFinal(error)) {
         answer({ ok: false, error: error.toBody() } satisfies FollowAnswer);
         return;
       }
-      plane.report('following a log failed', error);
+      if (!isLimit(error)) plane.report('following a log failed', error);
       // A refusal would be final: the client comes back, and by then the database or Redis may have.
       socket.disconnect();
       return;
@@ -137,7 +151,7 @@ async function startFollowing(
     const { holder } = socket.data;
     await callers.admit(socketEvents.follow, holder, { id: deployment });
     const row = await findDeployment(plane.database.query, holder.account as string, deployment);
-    if (isEnded(row.deployment_status)) await endLeftLog(plane, row);
+    await prepareReading(plane, row);
     return deployment;
   } catch (error) {
     followed.delete(deployment);

@@ -5,6 +5,7 @@
  * the lines that it covers: an append counts when its record is whole, so that a `kill -9` between the two leaves bytes
  * behind that the next append overwrites. Nothing is synced to the disk: a power cut can cost the last seconds.
  */
+import { existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SphereError } from '../../contract/errors.ts';
@@ -50,6 +51,7 @@ export type DiskLogLimits = { maxBytes: number };
 export function createDiskLogStore(directory: string, limits: DiskLogLimits): LogStore {
   const logs = new Map<string, { opening: Promise<OpenLog>; users: number }>();
   const watchers = new Map<string, Set<() => void>>();
+  let closed = false;
 
   const changed = (deployment: string) => {
     for (const watcher of watchers.get(deployment) ?? []) watcher();
@@ -57,6 +59,8 @@ export function createDiskLogStore(directory: string, limits: DiskLogLimits): Lo
 
   /** Runs `work` on the open log, which stays open meanwhile. */
   async function use<T>(deployment: string, work: (log: OpenLog) => Promise<T>): Promise<T> {
+    // Whoever comes late, such as a follower that is being sent away, must not open files that nobody closes.
+    if (closed) throw new Error('the log store is closed');
     const entry = logs.get(deployment) ?? { opening: openLog(join(directory, deployment)), users: 0 };
     // The last one in is the last one to be closed.
     logs.delete(deployment);
@@ -127,13 +131,17 @@ export function createDiskLogStore(directory: string, limits: DiskLogLimits): Lo
         changed(deployment);
       }),
 
-    read: (deployment, after, maxBytes) =>
-      use(deployment, async (log) => {
+    async read(deployment, after, maxBytes) {
+      // Reading makes no files.
+      const isThere = logs.has(deployment) || existsSync(join(directory, deployment));
+      if (!isThere) return { batch: null, last: 0, ended: false };
+      return use(deployment, async (log) => {
         const { last, size, ended } = log;
         if (after >= last) return { batch: null, last, ended };
         const batch = await readLines(log, after, size, maxBytes);
         return { batch, last, ended: ended && batch.last === last };
-      }),
+      });
+    },
 
     watch(deployment, watcher) {
       const set = watchers.get(deployment) ?? new Set();
@@ -147,7 +155,9 @@ export function createDiskLogStore(directory: string, limits: DiskLogLimits): Lo
     async remove(deployment) {
       const entry = logs.get(deployment);
       logs.delete(deployment);
-      if (entry) await closeLog(await entry.opening);
+      const log = await entry?.opening.catch(() => undefined);
+      await log?.tail;
+      if (log) await closeLog(log);
       const path = join(directory, deployment);
       const bytes = (await sizeOf(join(path, 'log'))) + (await sizeOf(join(path, 'index')));
       await rm(path, { recursive: true, force: true });
@@ -155,6 +165,7 @@ export function createDiskLogStore(directory: string, limits: DiskLogLimits): Lo
     },
 
     async close() {
+      closed = true;
       const opened = [...logs.values()];
       logs.clear();
       for (const { opening } of opened) {

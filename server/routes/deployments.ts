@@ -14,10 +14,10 @@ import { sha256Pattern } from '../../contract/manifest.ts';
 import { routePath } from '../../contract/routes.ts';
 import { cancelDeployment } from '../cancel-deployment.ts';
 import { createDeployment } from '../create-deployment.ts';
-import { isEnded } from '../deployment-status.ts';
-import { endLeftLog, findDeployment, showDeployment } from '../deployments.ts';
+import { findDeployment, showDeployment } from '../deployments.ts';
 import { followLog } from '../follow.ts';
 import { listDeployments } from '../history.ts';
+import { prepareReading } from '../old-logs.ts';
 import type { OpenUses } from '../open-uses.ts';
 import type { Plane } from '../plane.ts';
 import { findProject } from '../projects.ts';
@@ -144,7 +144,7 @@ async function streamLogs(
   if (!Number.isSafeInteger(after) || after < 0) {
     throw new SphereError('REQUEST_INVALID', '"after" takes the number of a line');
   }
-  if (isEnded(row.deployment_status)) await endLeftLog(plane, row);
+  await prepareReading(plane, row);
   const gone = new AbortController();
   const release = uses.hold(holder().token, () => response.destroy());
   response.on('close', () => {

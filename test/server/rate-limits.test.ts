@@ -1,7 +1,9 @@
 /** How often somebody may ask, over all replicas; and requests that hardly arrive. */
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { io, type Socket } from 'socket.io-client';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { followPath } from '../../contract/logs.ts';
 import { openRateStores, type RateStores } from '../../server/adapters/redis/rate-store.ts';
 import { createHttpServer } from '../../server/app.ts';
 import type { Database } from '../../server/database/database.ts';
@@ -9,24 +11,32 @@ import { openPostgresDatabase } from '../../server/database/postgres.ts';
 import { type Postgres, startPostgres } from '../peers/postgres.ts';
 import { startRedis } from '../peers/redis.ts';
 import { type Replicas, startReplicas } from './replicas.ts';
+import { githubClaims, startTokenIssuer, type TokenIssuer } from './token-issuer.ts';
 
 let postgres: Postgres;
 let redis: Awaited<ReturnType<typeof startRedis>>;
 let stores: RateStores;
 let database: Database;
 let plane: Replicas;
+let issuer: TokenIssuer;
+const publicUrl = 'https://sphere.example.com';
 beforeAll(async () => {
   [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);
   const url = await postgres.createDatabase();
   database = await openPostgresDatabase({ url, connections: 10, report: () => {} });
   stores = openRateStores(redis.url);
-  plane = await startReplicas(database, { limits: { perToken: 20, refusals: 8, store: stores.store } });
+  issuer = await startTokenIssuer();
+  plane = await startReplicas(database, {
+    limits: { perToken: 20, refusals: 8, store: stores.store },
+    publicUrl,
+    issuers: [{ provider: 'github', url: issuer.url, keys: null }],
+  });
 }, 60_000);
 afterAll(async () => {
   await plane.stop();
   await stores.close();
   await database.close();
-  await Promise.all([postgres.stop(), redis.stop()]);
+  await Promise.all([postgres.stop(), redis.stop(), issuer.stop()]);
 }, 60_000);
 
 async function ask(token: string, replica: number, path = '/v1/projects') {
@@ -35,6 +45,30 @@ async function ask(token: string, replica: number, path = '/v1/projects') {
   });
   const body = (await answer.json()) as { error?: { code: string } };
   return { status: answer.status, wait: Number(answer.headers.get('retry-after')), code: body.error?.code };
+}
+
+const opened: Socket[] = [];
+afterEach(() => {
+  for (const socket of opened.splice(0)) socket.close();
+});
+
+/** What a socket that shows `token` meets. */
+async function openSocket(token: string, replica: number) {
+  const socket = io(plane.running[replica % 2]?.url ?? '', {
+    path: followPath,
+    transports: ['websocket'],
+    reconnection: false,
+    auth: { token },
+    // The replicas answer to the public name, as behind a proxy.
+    extraHeaders: { host: new URL(publicUrl).host },
+  });
+  const met = await new Promise<string>((resolve) => {
+    socket.once('connect', () => resolve('in'));
+    socket.once('connect_error', ({ message }) => resolve(message));
+    socket.io.once('close', () => resolve('closed'));
+  });
+  if (met === 'in') opened.push(socket);
+  return { socket, met };
 }
 
 test('a token that asks too often waits, on every replica, and no other does', async () => {
@@ -76,6 +110,42 @@ test('an address that guesses the tokens of builders waits, too', async () => {
     seen.push(answer.status);
   }
   expect(seen.at(-1)).toBe(429);
+});
+
+test('sockets count as requests do: an address that guesses, and a token that asks too often', async () => {
+  await redis.kill();
+  await redis.startEmpty();
+  const token = await plane.account('follower');
+  await expect.poll(async () => (await ask('sph_guess', 0)).status, { interval: 100 }).toBe(429);
+  // The client comes back: it is not told that its token is wrong.
+  expect((await openSocket('sph_guess', 1)).met).toBe('closed');
+  const { socket, met } = await openSocket(token, 0);
+  expect(met).toBe('in');
+  const closed = new Promise((resolve) => socket.once('disconnect', resolve));
+  let answers = 0;
+  for (let n = 0; n < 30; n++) socket.emit('follow', { deployment: 'dpl_x', after: 0 }, () => answers++);
+  await closed;
+  expect(answers).toBeLessThan(20);
+  // Each replica lets one pass after Redis has come back empty.
+  await openSocket(token, 1);
+  expect((await openSocket(token, 1)).met).toBe('closed');
+});
+
+test('jobs that get tokens for their ID tokens are no strangers, however many come from one address', async () => {
+  await redis.kill();
+  await redis.startEmpty();
+  const team = await plane.account('jobs');
+  const made = await plane.call<unknown>(0, team, 'POST', '/v1/accounts/jobs/trusts', {
+    provider: 'github',
+    repository: 'acme/web',
+    project: 'shop',
+  });
+  expect(made.status).toBe(201);
+  for (let n = 0; n < 12; n++) {
+    const idToken = await issuer.sign({ aud: publicUrl, ...githubClaims });
+    const { status } = await plane.call<unknown>(n, '', 'POST', '/v1/oidc/token', { idToken });
+    expect(status).toBe(201);
+  }
 });
 
 test('a request whose body hardly arrives is ended, one that is slow and goes on is not', async () => {

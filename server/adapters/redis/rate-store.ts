@@ -33,7 +33,7 @@ export function openRateStores(redis: RedisConnectionOptions['redis']): RateStor
             return { totalHits: 1, resetTime: undefined };
           }
         },
-        decrement: (key) => inner.decrement(key),
+        decrement: (key) => inner.decrement(key).catch(() => {}),
         resetKey: (key) => inner.resetKey(key),
       };
     },
