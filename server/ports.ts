@@ -117,7 +117,7 @@ export type SiteStore = {
    */
   prepare(site: Site): Promise<void>;
   /** What of `manifest.serving` this store cannot do, a sentence each. */
-  shortcomings(site: Site, manifest: Manifest): string[];
+  shortcomings(site: Site, manifest: Manifest): Promise<string[]>;
   hasSource(account: string, digest: string): Promise<boolean>;
   /** Forgets a source that is not what its digest says. */
   removeSource(account: string, digest: string): Promise<void>;

@@ -76,7 +76,7 @@ export function createDiskSiteStore(directory: string): DiskSiteStore {
     },
     // Directories are made as they are needed, and what is in them is ours.
     prepare: async () => {},
-    shortcomings: () => [],
+    shortcomings: async () => [],
     hasSource: (_, digest) => touch(paths.source(digest)),
     removeSource: (_, digest) => rm(paths.source(digest), { force: true }),
 

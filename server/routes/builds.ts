@@ -198,7 +198,7 @@ async function takeResult(
       `${missing.length} blobs of the manifest have not been uploaded`,
     );
   }
-  const warnings = [...result.warnings, ...plane.sites.shortcomings(site, manifest)];
+  const warnings = [...result.warnings, ...(await plane.sites.shortcomings(site, manifest))];
   await requestPublication(plane, attempt, { ...result, warnings, manifest });
 }
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Redirect, Serving } from '../../contract/configuration.ts';
 import { shortcomingsOf } from '../../server/adapters/s3/shortcomings.ts';
-import { compileContent } from '../../server/adapters/s3/site-objects.ts';
+import { compileContent, prepareContent } from '../../server/adapters/s3/site-objects.ts';
 import { type Content, manifestOf } from './website.ts';
 
 /** Keys to the file whose content they have, or to where they lead. */
@@ -198,6 +198,30 @@ describe('T8, T9, T10: what plain S3 cannot do is said', () => {
     expect([...compileContent(manifest).objects.keys()]).toEqual(['a.txt']);
     expect(shortcomingsOf(manifest, 'https://x')[0]).toMatch(/^1 file is left out/);
   });
+});
+
+test('many files with many rules leave others their turn', async () => {
+  const content = Object.fromEntries(
+    Array.from({ length: 200 }, (_, n) => [`${'a/'.repeat(100)}${n}.txt`, 'x']),
+  );
+  const headers = Array.from({ length: 1_000 }, (_, n) => ({
+    source: `/*a/*a/*/${n}.txt`,
+    headers: { 'Cache-Control': `max-age=${n}` },
+  }));
+  const manifest = manifestOf(content, { headers });
+  let turns = 0;
+  let counting = setImmediate(function count() {
+    turns += 1;
+    counting = setImmediate(count);
+  });
+  const before = performance.now();
+  await prepareContent(manifest);
+  const tookMs = performance.now() - before;
+  clearImmediate(counting);
+  // One every 10 ms, or after a file that takes longer.
+  expect(turns).toBeGreaterThan(Math.min(tookMs / 50, 100));
+  const object = compileContent(manifest).objects.get(`${'a/'.repeat(100)}7.txt`);
+  expect(object).toMatchObject({ headers: { cacheControl: 'max-age=7' } });
 });
 
 test('headers that S3 can keep are ASCII: names of files as RFC 5987 has them', () => {

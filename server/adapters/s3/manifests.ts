@@ -3,6 +3,7 @@ import { SphereError } from '../../../contract/errors.ts';
 import type { Manifest } from '../../../contract/manifest.ts';
 import type { ArtifactStore } from '../../ports.ts';
 import { artifactKeys } from './artifact-bucket.ts';
+import { prepareContent } from './site-objects.ts';
 
 /** Files of all manifests in memory together. */
 const mostFiles = 200_000;
@@ -38,7 +39,10 @@ export function createManifests(artifactsOf: (region: string) => ArtifactStore):
   const read = async (project: string, region: string, deployment: string) => {
     const key = artifactKeys.manifest(project, deployment);
     const content = await artifactsOf(region).get(key);
-    return content === null ? null : remember(key, JSON.parse(content.toString('utf8')) as Manifest);
+    if (content === null) return null;
+    const manifest = JSON.parse(content.toString('utf8')) as Manifest;
+    await prepareContent(manifest);
+    return remember(key, manifest);
   };
   return {
     async put(project, region, deployment, manifest) {

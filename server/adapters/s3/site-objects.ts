@@ -2,6 +2,7 @@
  * Compiles a manifest into the objects of a bucket: a plain S3 website answers a path with the object of that name, or
  * with `index.html` below it, and knows nothing else (T9, T10, T11).
  */
+import { setImmediate } from 'node:timers/promises';
 import type { Manifest, ManifestFile } from '../../../contract/manifest.ts';
 import { cacheControlOf, contentTypeOf, isFingerprinted } from '../../sites/file-headers.ts';
 import { compileRules, escapePath, type SiteRules } from '../../sites/rules.ts';
@@ -43,14 +44,35 @@ const longestKey = 1024;
 
 const compiled = new WeakMap<Manifest, SiteContent>();
 
+/** Compiling goes on for so long without a break, in milliseconds. */
+const sliceMs = 10;
+
 /** Compiles `manifest`, once for each manifest in memory. */
 export function compileContent(manifest: Manifest): SiteContent {
-  const known = compiled.get(manifest) ?? compile(manifest);
-  compiled.set(manifest, known);
-  return known;
+  const known = compiled.get(manifest);
+  if (known) return known;
+  const compiling = compile(manifest);
+  let next = compiling.next();
+  while (!next.done) next = compiling.next();
+  compiled.set(manifest, next.value);
+  return next.value;
 }
 
-function compile(manifest: Manifest): SiteContent {
+/** Does the work of `compileContent` bit by bit: many files with many rules must not hold up all others on a replica. */
+export async function prepareContent(manifest: Manifest): Promise<void> {
+  if (compiled.has(manifest)) return;
+  const compiling = compile(manifest);
+  let next = compiling.next();
+  for (let since = Date.now(); !next.done; next = compiling.next()) {
+    if (Date.now() - since < sliceMs) continue;
+    await setImmediate();
+    since = Date.now();
+  }
+  compiled.set(manifest, next.value);
+}
+
+/** Yields after each file. */
+function* compile(manifest: Manifest): Generator<void, SiteContent> {
   const rules = compileRules(manifest.serving);
   const objects = new Map<string, SiteObject>();
   const tooLong: string[] = [];
@@ -59,9 +81,11 @@ function compile(manifest: Manifest): SiteContent {
   for (const [path, file] of Object.entries(manifest.files)) {
     if (fits(path)) objects.set(path, fileObject(path, file, rules));
     else tooLong.push(path);
+    yield;
   }
   for (const [key, object] of pageObjects(manifest, rules)) {
     if (fits(key)) objects.set(key, object);
+    yield;
   }
   const redirects = compileRedirects(manifest.serving.redirects ?? []);
   for (const [key, location] of redirects.objects) {

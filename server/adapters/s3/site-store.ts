@@ -20,6 +20,7 @@ import { regionFacts } from './region-table.ts';
 import { statusOf } from './retry.ts';
 import { shortcomingsOf } from './shortcomings.ts';
 import { createSiteBuckets } from './site-bucket.ts';
+import { prepareContent } from './site-objects.ts';
 import { leavingBlobs } from './sweep.ts';
 import { createDirectTransfer } from './transfer.ts';
 
@@ -60,7 +61,10 @@ export function createS3SiteStore(options: S3Options): S3SiteStore {
       checkRegion(options, site.region);
       await siteBuckets.prepare(site);
     },
-    shortcomings: (site, manifest) => shortcomingsOf(manifest, address(site)),
+    async shortcomings(site, manifest) {
+      await prepareContent(manifest);
+      return shortcomingsOf(manifest, address(site));
+    },
 
     async hasSource(account, digest) {
       const Bucket = await artifactBuckets(home);
