@@ -4,6 +4,7 @@ import type { Access } from '../contract/routes.ts';
 import { type Scope, scopes } from '../contract/words.ts';
 import { equalStrings, hashToken } from './keys.ts';
 import type { Plane } from './plane.ts';
+import { noSuchProject } from './projects.ts';
 import { findToken } from './tokens.ts';
 
 /** The account of an embedded plane. */
@@ -102,7 +103,7 @@ export function createCallers(plane: Plane, findHolder: FindHolder): Callers {
       await checkAccount(plane, holder, named.account);
     }
     if (holder.project === null) return;
-    if (access.about === 'project' && named.slug !== holder.project) throw noSuchProject(named.slug);
+    if (access.about === 'project' && named.slug !== holder.project) throw noSuchProject(named.slug ?? '');
     if (access.about === 'deployment') await checkDeployment(plane, holder, named.id);
   }
 
@@ -191,11 +192,6 @@ async function checkDeployment(plane: Plane, holder: Holder, id: string | undefi
   if (row?.project_slug === holder.project) return;
   throw new SphereError('NOT_FOUND', `there is no deployment "${id}"`, { hint: 'See `sphere ls SLUG`.' });
 }
-
-const noSuchProject = (slug: string | undefined) =>
-  new SphereError('NOT_FOUND', `there is no project "${slug}"`, {
-    hint: 'See `sphere ls`; `sphere deploy` makes one.',
-  });
 
 const scopeTooSmall = (has: Scope, needs: Scope) =>
   new SphereError('NOT_ALLOWED', `this needs a token with the scope "${needs}"; this one has "${has}"`, {

@@ -137,7 +137,6 @@ async function startAttempts(
       phases: sql`next.phases::jsonb`,
       attempt: eb('attempt', '+', 1),
       lease_owner: plane.id,
-      lease_epoch: eb('lease_epoch', '+', 1),
       lease_expires_at: leaseUntil(plane.settings.leaseMs),
       runner: null,
       builder_token_hash: null,

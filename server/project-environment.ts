@@ -24,6 +24,7 @@ import type { EnvironmentValueTable, Tables } from './database/tables.ts';
 import type { DeploymentRow } from './deployments.ts';
 import type { Keys } from './keys.ts';
 import type { Plane, Queries } from './plane.ts';
+import { noSuchProject } from './projects.ts';
 
 type Row = Selectable<EnvironmentValueTable>;
 type Place = Pick<Row, 'project_id' | 'scope' | 'name' | 'sensitive'>;
@@ -168,17 +169,22 @@ function refusePublicSecret(name: string, sensitive: boolean): void {
   );
 }
 
-/** Whoever changes values of the project takes turns: locked first, so that no two wait for each other. Whose they are. */
+/**
+ * Whoever changes values of the project takes turns: locked first, so that no two wait for each other. Whose they are.
+ * Throws `NOT_FOUND` when it was removed meanwhile, and its values with it.
+ */
 async function lockProject(
   trx: Transaction<Tables>,
   id: string,
 ): Promise<{ account: string; project: string }> {
-  return trx
+  const { slug, account_id, removed_at } = await trx
     .selectFrom('projects')
-    .select(['slug as project', 'account_id as account'])
+    .select(['slug', 'account_id', 'removed_at'])
     .where('id', '=', id)
     .forUpdate()
     .executeTakeFirstOrThrow();
+  if (removed_at !== null) throw noSuchProject(slug);
+  return { account: account_id, project: slug };
 }
 
 /** Removes `name` from `scope`, or from both. Throws `NOT_FOUND`. */

@@ -34,10 +34,13 @@ export async function findProject(
     .where('account_id', '=', account)
     .executeTakeFirst();
   if (row && (removedToo || row.removed_at === null)) return row;
-  throw new SphereError('NOT_FOUND', `there is no project "${slug}"`, {
+  throw noSuchProject(slug);
+}
+
+export const noSuchProject = (slug: string) =>
+  new SphereError('NOT_FOUND', `there is no project "${slug}"`, {
     hint: 'See `sphere ls`; `sphere deploy` makes one.',
   });
-}
 
 /** The account's projects by slug, from after `after` on: `limit` of them, or all. */
 export async function listProjects(

@@ -27,13 +27,12 @@ async function adopt(plane: Plane, anybodys: boolean): Promise<DeploymentRow[]> 
   const { leaseMs } = plane.settings;
   const query = plane.database.query
     .updateTable('deployments')
-    .set((eb) => ({
+    .set({
       lease_owner: plane.id,
-      lease_epoch: eb('lease_epoch', '+', 1),
       lease_expires_at: leaseUntil(leaseMs),
       // Nobody may have answered the builder meanwhile.
       seen_at: databaseNow,
-    }))
+    })
     .where('deployment_status', '=', 'building');
   return (anybodys ? query : query.where(leaseIsFree)).returningAll().execute();
 }

@@ -88,6 +88,7 @@ export type DeploymentTable = {
   order: number;
   attempt: Generated<number>;
   lease_owner: string | null;
+  /** Written by nobody: the owner of a lease, a new one for each start of a process, and the attempt tell late ones. */
   lease_epoch: Generated<number>;
   lease_expires_at: OptionalTime;
   runner: OptionalJson<RunnerRef>;

@@ -59,6 +59,13 @@ async function begin(replica: number, project = 'site'): Promise<string> {
   return deployment.id;
 }
 
+/** Statements that wait for a lock. */
+async function waiting(): Promise<number> {
+  const { rows } = await sql`select 1 from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`.execute(database.query);
+  return rows.length;
+}
+
 test('a preview gets what is stored for previews, and nothing of live', async () => {
   await start({});
   const live = await begin(0);
@@ -114,11 +121,6 @@ test('a change and a removal of one name at once do not wait for each other', as
   await start({});
   await begin(0);
   await put(0, 'API_KEY', secret);
-  const waiting = async () => {
-    const { rows } = await sql`select 1 from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock'`.execute(database.query);
-    return rows.length;
-  };
   // Both have come as far as they can while somebody else has the project.
   const answers = await database.transaction(async (trx) => {
     await trx.selectFrom('projects').select('id').forUpdate().execute();
@@ -138,6 +140,19 @@ test('a change and a removal of one name at once do not wait for each other', as
       database.query,
     );
   expect(rows).toEqual([{ deadlocks: 0 }]);
+});
+
+test('a value that is set while the project is removed goes with it', async () => {
+  await start({});
+  await begin(0);
+  const answer = await database.transaction(async (trx) => {
+    await trx.updateTable('projects').set({ removed_at: new Date() }).execute();
+    const change = put(0, 'API_KEY', secret);
+    await expect.poll(waiting).toBe(1);
+    return [change];
+  });
+  expect(await answer[0]).toMatchObject({ status: 404, body: { error: { code: 'NOT_FOUND' } } });
+  expect(await database.query.selectFrom('environment_values').selectAll().execute()).toEqual([]);
 });
 
 test('while the key is changed, replicas with the old and with the new one open what each other seals', async () => {

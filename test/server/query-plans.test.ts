@@ -135,7 +135,7 @@ test('100,000 deployments of 1,000 projects: nothing reads all of a table that g
   const queries = explained.map((one) => one['Query Text']).join('\n');
   // The loop's own are among them: takeover, stops, publications, the claim, the leases, the watch.
   for (const part of [
-    'lease_epoch',
+    'update "deployments" set "lease_owner"',
     'stop_requested_at',
     'skip locked',
     'cross join lateral',
