@@ -7,6 +7,7 @@ import { environmentOf, sayEnvironment, sphereNames } from './build-environment.
 import { buildRetry } from './build-retry.ts';
 import { keepFrameworkCaches, restoreFrameworkCaches } from './cache/frameworks.ts';
 import { frameworkCachesOf } from './cache/places.ts';
+import { fetchCache, sendCache } from './cache/remote.ts';
 import { handOver } from './command/build-user.ts';
 import { failureOf } from './command/ending.ts';
 import { toolEnvironment } from './command/environment.ts';
@@ -27,6 +28,8 @@ import { bringSource } from './source/bring-source.ts';
 import { readSettings } from './source/settings.ts';
 import { chooseTools, type Tools } from './tools/choose-tools.ts';
 import { since } from './wording.ts';
+
+const frameworksCache = 'frameworks';
 
 type Built = Extract<BuildResult, { outcome: 'built' }>;
 type Ignored = Extract<BuildResult, { outcome: 'ignored' }>;
@@ -75,7 +78,9 @@ export async function build(context: BuildContext): Promise<Built | Ignored> {
   }
   const built = await collect(context, { plan, directory, before, serving });
   try {
-    await keepFrameworkCaches(frameworkCachesOf(context, directory, plan.frameworkCaches));
+    const caches = frameworkCachesOf(context, directory, plan.frameworkCaches);
+    await keepFrameworkCaches(caches);
+    await sendCache(context, frameworksCache, caches.kept);
     await isolation?.keep();
   } catch (error) {
     context.signal.throwIfAborted();
@@ -206,9 +211,9 @@ async function runBuild(
   const { spec, log } = context;
   if (log.phase !== 'build') await enterPhase(context, 'build');
   if (!spec.noCache) {
-    const restored = await restoreFrameworkCaches(
-      frameworkCachesOf(context, directory, plan.frameworkCaches),
-    );
+    const caches = frameworkCachesOf(context, directory, plan.frameworkCaches);
+    await fetchCache(context, frameworksCache, caches.kept);
+    const restored = await restoreFrameworkCaches(caches);
     if (restored.length > 0) log.say(`Restored ${restored.join(', ')} from the last deployment.`);
   }
   const start = performance.now();

@@ -4,6 +4,7 @@ import type { SphereError } from '../contract/errors.ts';
 import { keepModules, reuseModules } from './cache/modules.ts';
 import { type ModulesKey, modulesKey, rewrittenLockfile } from './cache/modules-key.ts';
 import { modulesPlaceOf } from './cache/places.ts';
+import { fetchCache, sendCache } from './cache/remote.ts';
 import { failureOf } from './command/ending.ts';
 import type { CommandSteps } from './command/steps.ts';
 import { type BuildContext, warn } from './context.ts';
@@ -37,13 +38,16 @@ export async function installPackages(
   log.say(`Installed in ${since(start)}.`);
   if ('why' in key) return null;
   try {
-    await keepModules(place, key, rewrittenLockfile(plan, source, key));
+    const kept = await keepModules(place, key, rewrittenLockfile(plan, source, key));
+    if (kept) await sendCache(context, modulesCache(key), join(place.kept, key.key));
   } catch (error) {
     context.signal.throwIfAborted();
     log.say(`node_modules could not be kept for the next deployment: ${(error as Error).message}`);
   }
   return null;
 }
+
+const modulesCache = ({ key }: ModulesKey) => `modules-${key}`;
 
 async function install(
   context: BuildContext,
@@ -74,6 +78,7 @@ async function reuse(
   }
   const start = performance.now();
   const place = modulesPlaceOf(context, join(source, plan.install?.directory ?? '.'));
+  await fetchCache(context, modulesCache(key), join(place.kept, key.key));
   const reused = await reuseModules(place, key);
   if (!reused.reused) {
     log.say(`node_modules is not reused, because ${reused.why}.`);

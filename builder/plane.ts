@@ -6,7 +6,10 @@ import { Pool, request } from 'undici';
 import type {
   BuildResult,
   BuildSpec,
+  CacheAnswer,
   CredentialAnswer,
+  KeepCache,
+  KeepCacheAnswer,
   LogAnswer,
   ManifestAnswer,
   PhaseRequest,
@@ -41,6 +44,10 @@ export type Plane = {
   heartbeat(): Promise<void>;
   /** The uploaded source, a tar.gz. */
   openSource(url: string): Promise<Readable>;
+  /** A cache that an earlier deployment has left, a tar.gz; null when there is none. */
+  openCache(name: string): Promise<Readable | null>;
+  /** Where an archive goes that is to be kept under `name`. */
+  keepCache(name: string, archive: KeepCache): Promise<KeepCacheAnswer>;
   sendManifest(manifest: Manifest): Promise<ManifestAnswer>;
   sendResult(result: BuildResult): Promise<void>;
   /** A URL of the plane's, which may be relative, in full. */
@@ -117,8 +124,8 @@ export function openPlane(options: PlaneOptions): Plane {
     throw refusal(response.statusCode, await response.body.text());
   };
 
-  const call = <Answer>(name: RouteName, body?: string, bearer = token): Promise<Answer> => {
-    const path = routePath(name, { deployment: options.deployment, attempt: options.attempt });
+  const call = <Answer>(name: RouteName, body?: string, bearer = token, named = {}): Promise<Answer> => {
+    const path = routePath(name, { deployment: options.deployment, attempt: options.attempt, ...named });
     const attempt = async () => {
       const answer = await send(path, routes[name].method, bearer, body);
       return (await answer.json()) as Answer;
@@ -145,21 +152,29 @@ export function openPlane(options: PlaneOptions): Plane {
       const { origin, pathname, search } = new URL(resolve(url));
       // A store that the plane has named: the token is for the plane and for nobody else.
       if (origin !== new URL(options.url).origin) {
-        return answered('the store', () => openElsewhere(resolve(url), options.signal));
+        return answered('the store', () =>
+          openElsewhere(resolve(url), 'the uploaded source', options.signal),
+        );
       }
       return answered('buildSource', () => send(`${pathname}${search}`, 'get', token));
     },
+    async openCache(name) {
+      const { url } = await call<CacheAnswer>('buildCache', undefined, token, { name });
+      return url === null ? null : answered('the store', () => openElsewhere(url, 'a cache', options.signal));
+    },
+    keepCache: (name, archive) => call('keepBuildCache', JSON.stringify(archive), token, { name }),
     sendManifest: (manifest) => call('buildManifest', JSON.stringify(manifest)),
     sendResult: async (result) => void (await call('buildResult', plainJson(result))),
     close: () => pool.destroy(),
   };
 }
 
-async function openElsewhere(url: string, signal: AbortSignal): Promise<Readable> {
+/** Throws SOURCE_UNAVAILABLE for what a store does not give out. */
+async function openElsewhere(url: string, what: string, signal: AbortSignal): Promise<Readable> {
   const response = await request(url, { signal, headersTimeout: silenceMs, bodyTimeout: silenceMs });
   if (response.statusCode === 200) return response.body;
   const text = (await response.body.text()).slice(0, 200);
-  const seen = `${new URL(url).host} answered ${response.statusCode} for the uploaded source: ${text}`;
+  const seen = `${new URL(url).host} answered ${response.statusCode} for ${what}: ${text}`;
   if (response.statusCode >= 500) throw new SphereError('INFRASTRUCTURE', seen);
   throw new SphereError('SOURCE_UNAVAILABLE', seen, { hint: 'Deploy again: the source is uploaded anew.' });
 }

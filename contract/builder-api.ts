@@ -42,6 +42,8 @@ export type BuildSpec = {
   gitHosts?: readonly string[];
   /** Milliseconds for install and build together. */
   timeLimitMs: number;
+  /** Builders of this plane share no machine: what is kept for the next deployment lies with the plane (`…/caches`). */
+  remoteCaches?: boolean;
   /** What the caller wants of isolation (embedded planes); absent: `auto`. Never from the source. */
   isolation?: IsolationMode;
 };
@@ -91,6 +93,25 @@ export type ManifestAnswer = {
   /** Each is a `PUT` of exactly this blob's bytes; the plane verifies the digest. */
   missing: { blob: string; url: string; headers: Record<string, string> }[];
 };
+
+/** A cache of a target: `modules-KEY`, `frameworks`. */
+export const cacheNamePattern = /^[a-z0-9][a-z0-9-]{0,99}$/;
+
+/** `GET …/caches/:name`: where an archive (tar.gz) is that was kept for the target, else for live; null: nowhere. */
+export type CacheAnswer = { url: string | null };
+
+/** The largest archive that is kept, in bytes. */
+export const maxCacheBytes = 1024 ** 3;
+
+/** `POST …/caches/:name`: an archive is to be kept for the target, in place of an earlier one with that name. */
+export const keepCacheSchema = z.strictObject({
+  bytes: z.number().int().positive().max(maxCacheBytes),
+  /** Of the archive, in hex. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type KeepCache = z.infer<typeof keepCacheSchema>;
+/** A `PUT` of exactly these bytes. */
+export type KeepCacheAnswer = { url: string; headers: Record<string, string> };
 
 /** `POST …/result`: the last word of an attempt. After `built` every blob of the manifest has been uploaded. */
 export const resultSchema = z.discriminatedUnion('outcome', [

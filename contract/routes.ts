@@ -143,6 +143,17 @@ export const routes = {
     principal: 'builder',
     unaudited: true,
   },
+  buildCache: {
+    method: 'get',
+    path: '/v1/builds/:deployment/:attempt/caches/:name',
+    principal: 'builder',
+  },
+  keepBuildCache: {
+    method: 'post',
+    path: '/v1/builds/:deployment/:attempt/caches/:name',
+    principal: 'builder',
+    unaudited: true,
+  },
   buildResult: { method: 'post', path: '/v1/builds/:deployment/:attempt/result', principal: 'builder' },
 } as const satisfies Record<string, Route>;
 

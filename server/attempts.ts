@@ -115,6 +115,7 @@ async function specOf(plane: Plane, row: DeploymentRow): Promise<BuildSpec> {
     allowLocalRepository: plane.settings.allowLocalRepository,
     gitHosts: plane.settings.gitHosts,
     timeLimitMs: timeLimitOf(plane, row),
+    remoteCaches: plane.sites.transfer.kind === 'direct',
   };
 }
 

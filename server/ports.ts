@@ -99,6 +99,9 @@ export type DirectTransfer = {
   sourceDownload(account: string, digest: string): Promise<string>;
   /** An upload that is refused by the store itself when the content is not `blob`'s, or not of `bytes` bytes. */
   blobUploads(site: Site, blobs: readonly { blob: string; bytes: number }[]): Promise<Upload[]>;
+  /** Where the archive `name` lies that builds of the site have left, else that of the live site's; null: nowhere. */
+  cacheDownload(site: Site, name: string): Promise<string | null>;
+  cacheUpload(site: Site, name: string, archive: { bytes: number; sha256: string }): Promise<Upload>;
 };
 
 /**

@@ -1,6 +1,6 @@
 /** Copies directories, as fast as the file system allows. */
 import { randomUUID } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, renameSync } from 'node:fs';
 import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { BuildUser } from '../command/build-user.ts';
@@ -33,6 +33,16 @@ export async function copyTree(
   else await mkdir(dirname(to), { recursive: true });
   const result = await runQuiet('cp', [...flags(mode, process.platform), from, to], context);
   if (result.exitCode !== 0) throw new Error(`copying ${from} failed: ${result.lastLines.join(' ')}`);
+}
+
+/** Moves `from` to `to`, by copying where they are on different file systems. */
+export async function moveTree(from: string, to: string, context: CopyContext): Promise<void> {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    await copyTree(from, to, 'copy', context);
+  }
 }
 
 function flags(mode: CopyMode, platform: NodeJS.Platform): string[] {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { removeTree } from '../../files/remove-tree.ts';
-import { type CopyContext, copyTree } from './copy-tree.ts';
+import { type CopyContext, copyTree, moveTree } from './copy-tree.ts';
 import { isReallyInside } from './inside.ts';
 import { pathAsName } from './modules.ts';
 
@@ -62,10 +62,5 @@ export async function keepFrameworkCaches(caches: FrameworkCaches): Promise<void
 async function move(from: string, to: string, caches: FrameworkCaches): Promise<void> {
   mkdirSync(dirname(to), { recursive: true });
   await removeTree(to);
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-    await copyTree(from, to, 'copy', { ...caches, user: null });
-  }
+  await moveTree(from, to, { ...caches, user: null });
 }

@@ -19,7 +19,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { removeTree } from '../../files/remove-tree.ts';
-import { type CopyContext, type CopyMode, cheapestMode, copyTree } from './copy-tree.ts';
+import { type CopyContext, type CopyMode, cheapestMode, copyTree, moveTree } from './copy-tree.ts';
 import { isReallyInside } from './inside.ts';
 import { listingDigest } from './listing.ts';
 import type { ModulesKey } from './modules-key.ts';
@@ -31,8 +31,10 @@ export type ModulesPlace = CopyContext & {
   alsoRead: string | null;
   /** The directory of the source in which packages are installed. */
   directory: string;
-  /** Caches are to be ignored: what is kept takes the place of what was. */
+  /** What is kept takes the place of what was: caches are to be ignored, or what was is used up. */
   replace?: boolean;
+  /** Entries come from another machine, for this attempt alone. */
+  remote?: boolean;
 };
 
 type Entry = {
@@ -66,7 +68,7 @@ export async function reuseModules(
       ? [join(place.kept, key), own, own.mode]
       : [join(place.alsoRead as string, key), other as Entry, 'copy' as const];
 
-  if (entry.mode === 'link' && !isUntouched(at, entry)) {
+  if (!place.remote && entry.mode === 'link' && !isUntouched(at, entry)) {
     await removeTree(at);
     writeFileSync(join(place.kept, writesFile), '');
     return { reused: false, why: 'an earlier build wrote into it' };
@@ -79,7 +81,9 @@ export async function reuseModules(
       if (entry.rewritten.includes(path)) rmSync(to, { force: true });
       else if (existsSync(to)) throw new Error(`${path} is in the source`);
       made.push(to);
-      await copyTree(join(at, String(index)), to, mode, place);
+      const from = join(at, String(index));
+      if (place.remote) await moveTree(from, to, place);
+      else await copyTree(from, to, mode, place);
     }
     return { reused: true };
   } catch (error) {
@@ -92,19 +96,20 @@ export async function reuseModules(
 
 /**
  * Keeps the node_modules that an install has just made, before a build can write into them. `rewritten`: files of the
- * source that the install has changed, such as a lockfile that did not fit; they go with what was installed.
+ * source that the install has changed, such as a lockfile that did not fit; they go with what was installed. Resolves to
+ * whether there is a new entry.
  */
 export async function keepModules(
   place: ModulesPlace,
   { key, parts }: ModulesKey,
   rewritten: readonly string[] = [],
-): Promise<void> {
+): Promise<boolean> {
   mkdirSync(place.kept, { recursive: true });
   const installed = madeByInstall(place.directory);
   const at = join(place.kept, key);
-  if (installed.length === 0) return;
+  if (installed.length === 0) return false;
   if (existsSync(at)) {
-    if (!place.replace) return;
+    if (!place.replace) return false;
     // Somebody may distrust it.
     await remove(place.kept, key);
   }
@@ -123,6 +128,7 @@ export async function keepModules(
     const entry: Entry = { paths, rewritten: [...rewritten], parts, mode, listings };
     writeFileSync(join(made, entryFile), JSON.stringify(entry));
     renameSync(made, at);
+    return true;
   } finally {
     await removeTree(made);
   }
@@ -169,7 +175,8 @@ function whyMissing(place: ModulesPlace, parts: Record<string, string>): string 
     .map((name) => ({ entry: readEntry(join(place.kept, name)), at: join(place.kept, name) }))
     .filter((found): found is { entry: Entry; at: string } => found.entry !== null)
     .sort((a, b) => statSync(b.at).mtimeMs - statSync(a.at).mtimeMs)[0];
-  if (newest === undefined) return 'nothing has been kept yet';
+  if (newest === undefined)
+    return place.remote ? 'none is kept for what is to be installed now' : 'nothing has been kept yet';
   const names = new Set([...Object.keys(parts), ...Object.keys(newest.entry.parts)]);
   const changed = [...names].filter((name) => parts[name] !== newest.entry.parts[name]);
   return `${changed.slice(0, 3).join(', ')}${changed.length > 3 ? ' and more' : ''} changed`;

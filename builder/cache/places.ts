@@ -30,7 +30,8 @@ export function modulesPlaceOf(context: BuildContext, directory: string): Module
   return {
     ...placesOf(context, 'modules'),
     directory,
-    replace: spec.noCache,
+    replace: spec.noCache || spec.remoteCaches === true,
+    remote: spec.remoteCaches === true,
     environment: toolEnvironment(config.machine),
     signal,
   };

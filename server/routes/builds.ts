@@ -2,6 +2,10 @@
 import { pipeline } from 'node:stream/promises';
 import {
   builderPhases,
+  type CacheAnswer,
+  cacheNamePattern,
+  type KeepCacheAnswer,
+  keepCacheSchema,
   type LogRequest,
   phaseSchema,
   registerSchema,
@@ -40,6 +44,13 @@ import { throughPlane } from './transfers.ts';
 /** The routes of builders. */
 export function buildRoutes(plane: Plane): RouteTable {
   const expectedBlobs = createExpectedBlobs(plane);
+  const cacheOf = async (attempt: Attempt, name: string) => {
+    const { transfer } = plane.sites;
+    if (transfer.kind !== 'direct')
+      throw new SphereError('NOT_FOUND', 'builds of this plane keep their caches on its machine');
+    if (!cacheNamePattern.test(name)) throw new SphereError('REQUEST_INVALID', 'no cache has such a name');
+    return { transfer, name, site: siteOf(await onAttempt(plane, attempt, async (_, row) => row)) };
+  };
   return {
     registerBuilder: {
       async answer({ request, attempt }) {
@@ -121,6 +132,19 @@ export function buildRoutes(plane: Plane): RouteTable {
         await expectedBlobs.check(site, nameOf(attempt()), blob, request.headers['content-length']);
         await transfer.putBlob(site, blob, request);
         return {};
+      },
+    },
+    buildCache: {
+      async answer({ attempt, parameter }): Promise<CacheAnswer> {
+        const { site, name, transfer } = await cacheOf(attempt(), parameter('name'));
+        return { url: await transfer.cacheDownload(site, name) };
+      },
+    },
+    keepBuildCache: {
+      async answer({ request, attempt, parameter }): Promise<KeepCacheAnswer> {
+        const archive = parse(keepCacheSchema, request.body);
+        const { site, name, transfer } = await cacheOf(attempt(), parameter('name'));
+        return transfer.cacheUpload(site, name, archive);
       },
     },
     buildResult: {

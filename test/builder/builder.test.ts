@@ -8,6 +8,7 @@ import { packSource } from '../../files/archive.ts';
 import { digestSource } from '../../files/digest.ts';
 import { emptyDirectory, executable, link, type Tree, tree } from '../files/tree.ts';
 import { bundleBuilder, startBuilder } from './builder-program.ts';
+import { cachedApp } from './cached-app.ts';
 import { commitFiles, repository } from './git-repository.ts';
 import { type PlaneOptions, type RecordingPlane, startPlane } from './recording-plane.ts';
 
@@ -370,37 +371,6 @@ describe('a plane that goes away', () => {
 });
 
 describe('a second deployment', () => {
-  const app = (files: Tree = {}): Tree => ({
-    'package.json': JSON.stringify({
-      name: 'app',
-      version: '1.0.0',
-      scripts: { build: 'node build.cjs', postinstall: 'node prepare.cjs' },
-      dependencies: { greeting: 'file:./greeting' },
-    }),
-    'package-lock.json': JSON.stringify({
-      name: 'app',
-      version: '1.0.0',
-      lockfileVersion: 3,
-      requires: true,
-      packages: {
-        '': { name: 'app', version: '1.0.0', dependencies: { greeting: 'file:./greeting' } },
-        greeting: { version: '1.0.0' },
-        'node_modules/greeting': { resolved: 'greeting', link: true },
-      },
-    }),
-    'greeting/package.json': JSON.stringify({ name: 'greeting', version: '1.0.0' }),
-    'greeting/index.js': 'module.exports = "hello";',
-    'prepare.cjs': 'require("fs").writeFileSync("prepared.txt", "yes");',
-    'build.cjs': `const fs = require('fs');
-      fs.mkdirSync('out', { recursive: true });
-      fs.mkdirSync('node_modules/.cache', { recursive: true });
-      const counter = 'node_modules/.cache/count';
-      const count = fs.existsSync(counter) ? Number(fs.readFileSync(counter, 'utf8')) + 1 : 1;
-      fs.writeFileSync(counter, String(count));
-      fs.writeFileSync('out/index.html', [require('greeting'), count, fs.readFileSync('prepared.txt')].join(' '));`,
-    'sphere.json': JSON.stringify({ outputDirectory: 'out' }),
-    ...files,
-  });
   const deploy = async (cache: string, files: Tree, spec: Partial<PlaneOptions['spec']> = {}) => {
     const options = await upload(files);
     const plane = await openPlane({ ...options, spec: { ...options.spec, ...spec } });
@@ -411,19 +381,19 @@ describe('a second deployment', () => {
 
   test('reuses node_modules and the framework cache, runs the own install scripts, and says so', async () => {
     const cache = emptyDirectory();
-    const first = await deploy(cache, app());
+    const first = await deploy(cache, cachedApp());
     expect(first.page).toBe('hello 1 yes');
     expect(first.log).toContain('node_modules is not reused, because nothing has been kept yet.');
 
-    const second = await deploy(cache, app({ 'unrelated.txt': 'changed' }));
+    const second = await deploy(cache, cachedApp({ 'unrelated.txt': 'changed' }));
     expect(second.page).toBe('hello 2 yes');
     expect(second.log).toContain('Reused node_modules');
     expect(second.log).not.toContain('$ npm ci');
 
-    const changed = await deploy(cache, app({ '.npmrc': 'loglevel=error\n' }));
+    const changed = await deploy(cache, cachedApp({ '.npmrc': 'loglevel=error\n' }));
     expect(changed.log).toContain('node_modules is not reused, because .npmrc changed.');
 
-    const ignoring = await deploy(cache, app(), { noCache: true });
+    const ignoring = await deploy(cache, cachedApp(), { noCache: true });
     expect(ignoring.page).toBe('hello 1 yes');
     expect(ignoring.log).toContain('$ npm ci');
   });

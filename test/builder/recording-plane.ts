@@ -6,6 +6,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import {
   type BuildResult,
   type BuildSpec,
+  keepCacheSchema,
   type LogRequest,
   type PhaseRequest,
   phaseSchema,
@@ -41,7 +42,13 @@ export type RecordingPlane = {
   close(): Promise<void>;
 };
 
-export type PlaneOptions = { spec: Partial<BuildSpec>; credential?: string; sourceFile?: string };
+export type PlaneOptions = {
+  spec: Partial<BuildSpec>;
+  credential?: string;
+  sourceFile?: string;
+  /** Archives of caches by name, which builders of several planes may share. */
+  caches?: Map<string, Buffer>;
+};
 
 class Refusal extends Error {
   readonly code: ErrorCode;
@@ -85,8 +92,19 @@ export async function startPlane(options: PlaneOptions): Promise<RecordingPlane>
   let server: Server;
   let port = 0;
 
+  /** A store that knows no tokens, but URLs. */
+  const caches = options.caches ?? new Map<string, Buffer>();
+  const storeUrl = (name = '') => `http://127.0.0.1:${port}/store/${name}`;
+  const store = async (request: IncomingMessage, response: ServerResponse, name: string) => {
+    const content = await readBody(request);
+    const sent = createHash('sha256').update(content).digest('hex');
+    if (request.method === 'PUT' && sent === request.headers['x-sha256']) caches.set(name, content);
+    else if (request.method !== 'GET' || request.headers.authorization) response.statusCode = 400;
+    response.end(request.method === 'GET' ? caches.get(name) : '');
+  };
+
   const answer = async (request: IncomingMessage): Promise<unknown> => {
-    const match = new RegExp(`^/v1/builds/${deployment}/1/([a-z]+)(?:/([0-9a-f]{64}))?$`).exec(
+    const match = new RegExp(`^/v1/builds/${deployment}/1/([a-z]+)(?:/([0-9a-z-]+))?$`).exec(
       request.url ?? '',
     );
     const name = match?.[1];
@@ -149,6 +167,12 @@ export async function startPlane(options: PlaneOptions): Promise<RecordingPlane>
         seen.blobs.set(digest, body);
         return {};
       }
+      case 'GET caches':
+        return { url: caches.has(match?.[2] ?? '') ? storeUrl(match?.[2]) : null };
+      case 'POST caches': {
+        const { sha256 } = keepCacheSchema.parse(json());
+        return { url: storeUrl(match?.[2]), headers: { 'x-sha256': sha256 } };
+      }
       case 'POST result':
         seen.result = resultSchema.parse(json());
         return {};
@@ -163,6 +187,8 @@ export async function startPlane(options: PlaneOptions): Promise<RecordingPlane>
       createReadStream(options.sourceFile).pipe(response);
       return;
     }
+    const name = /^\/store\/([0-9a-z-]+)$/.exec(request.url ?? '')?.[1];
+    if (name !== undefined) return void store(request, response, name);
     answer(request)
       .then((value) => response.setHeader('content-type', 'application/json').end(JSON.stringify(value)))
       .catch((error: Error) => {

@@ -4,9 +4,18 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import {
+  CreateBucketCommand,
+  ListBucketsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { Deployment, SourceAnswer } from '../../contract/api.ts';
+import { cachedApp } from '../builder/cached-app.ts';
+import type { Tree } from '../files/tree.ts';
 import { blobOf, visit } from '../s3/website.ts';
 import { type HostedPlane, startHostedPlane } from './hosted-plane.ts';
 import { built, counting, printedLines, printing, project } from './projects.ts';
@@ -25,6 +34,9 @@ afterEach(({ task }) => {
   if (task.result?.state === 'fail')
     for (const replica of plane.replicas) process.stderr.write(replica.printed());
 });
+
+const s3As = (credentials: HostedPlane['s3']['credentials']) =>
+  new S3Client({ region: 'us-east-1', endpoint: plane.s3.endpoint, forcePathStyle: true, credentials });
 
 const newest = async (slug: string): Promise<Deployment> =>
   (await plane.json<{ deployments: Deployment[] }>(['ls', slug])).deployments[0] as Deployment;
@@ -67,14 +79,7 @@ describe('a deploy', () => {
 
   test('of a slug whose bucket is somebody else’s is refused before the build', async () => {
     const cwd = project(plane, 'somebodys-bucket', built(`site({ 'index.html': 'mine' });`));
-    const { CreateBucketCommand, S3Client } = await import('@aws-sdk/client-s3');
-    const stranger = new S3Client({
-      region: 'us-east-1',
-      endpoint: plane.s3.endpoint,
-      forcePathStyle: true,
-      credentials: plane.s3.stranger,
-    });
-    await stranger.send(new CreateBucketCommand({ Bucket: 'somebodys-bucket' }));
+    await s3As(plane.s3.stranger).send(new CreateBucketCommand({ Bucket: 'somebodys-bucket' }));
     const tasks = plane.ecs.tasks().length;
     const { code, stdout, stderr } = await plane.run(['deploy'], { cwd });
     expect({ code, stdout }).toEqual({ code: 4, stdout: '' });
@@ -122,6 +127,52 @@ test('a secret reaches the build and nothing else: not the log, the website, the
     expect(text).not.toContain(secret);
     expect(text).not.toContain(Buffer.from(secret).toString('base64').slice(0, 30));
   }
+});
+
+describe('a task that has never built the project', () => {
+  const deploy = async (files: Tree, ...args: string[]) => {
+    const cwd = project(plane, 'cached-site', files);
+    const { code, stdout, stderr } = await plane.run(['deploy', ...args], { cwd });
+    expect(code, stderr).toBe(0);
+    return { page: (await get(stdout.trim())).body, stderr };
+  };
+
+  test('has node_modules and the framework cache of earlier tasks; a preview reads those of live', async () => {
+    const first = await deploy(cachedApp());
+    expect(first.page).toBe('hello 1 yes');
+    expect(first.stderr).toMatch(/Kept node_modules for the next deployment, \d/);
+
+    const second = await deploy(cachedApp({ 'unrelated.txt': 'changed' }));
+    expect(second.page).toBe('hello 2 yes');
+    expect(second.stderr).toContain('Reused node_modules');
+    expect(second.stderr).not.toContain('$ npm ci');
+
+    const preview = await deploy(cachedApp(), '--preview', 'next');
+    expect(preview.page).toBe('hello 3 yes');
+    expect((await deploy(cachedApp(), '--preview', 'next', '--force')).page).toBe('hello 4 yes');
+    // What a preview has kept is its own.
+    expect((await deploy(cachedApp({ 'unrelated.txt': 'again' }))).page).toBe('hello 3 yes');
+
+    const changed = await deploy(cachedApp({ '.npmrc': 'loglevel=error\n' }));
+    expect(changed.stderr).toContain(
+      'node_modules is not reused, because none is kept for what is to be installed',
+    );
+    const ignoring = await deploy(cachedApp(), '--force', '--no-cache');
+    expect(ignoring.page).toBe('hello 1 yes');
+  });
+
+  test('does without a cache that is damaged', async () => {
+    const client = s3As(plane.s3.credentials);
+    const { Buckets = [] } = await client.send(new ListBucketsCommand({}));
+    const Bucket = Buckets.map(({ Name }) => Name).find((name) => name?.includes('artifacts'));
+    const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket, Prefix: 'caches/' }));
+    expect(Contents.length).toBeGreaterThan(0);
+    for (const { Key } of Contents)
+      await client.send(new PutObjectCommand({ Bucket, Key, Body: 'no archive' }));
+    const deployed = await deploy(cachedApp({ 'unrelated.txt': 'once more' }));
+    expect(deployed.page).toBe('hello 1 yes');
+    expect(deployed.stderr).toContain('A cache could not be fetched: tar ended with 2: ');
+  });
 });
 
 test('a preview has a bucket of its own, is promoted without a task, and ends; live is untouched', async () => {

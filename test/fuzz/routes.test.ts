@@ -24,7 +24,7 @@ import {
   sourceRequestSchema,
   stopPlaneSchema,
 } from '../../contract/api.ts';
-import { phaseSchema, registerSchema, resultSchema } from '../../contract/builder-api.ts';
+import { keepCacheSchema, phaseSchema, registerSchema, resultSchema } from '../../contract/builder-api.ts';
 import { setEnvironmentValueSchema } from '../../contract/environment-api.ts';
 import { followPath } from '../../contract/logs.ts';
 import { manifestSchema } from '../../contract/manifest.ts';
@@ -87,6 +87,8 @@ const bodies: Record<RouteName, z.ZodType | 'lines' | 'bytes' | null> = {
   buildHeartbeat: null,
   buildManifest: manifestSchema,
   uploadBlob: 'bytes',
+  buildCache: null,
+  keepBuildCache: keepCacheSchema,
   buildResult: resultSchema,
 };
 

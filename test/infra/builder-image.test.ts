@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { builderContractVersion, version } from '../../contract/version.ts';
 import { packSource } from '../../files/archive.ts';
 import { digestSource } from '../../files/digest.ts';
+import { cachedApp } from '../builder/cached-app.ts';
 import { repository } from '../builder/git-repository.ts';
 import { serveGit } from '../builder/git-server.ts';
 import {
@@ -152,6 +153,21 @@ describe('a build in a container', () => {
     expect(plane.texts.join('\n')).toMatch(/^Package manager: pnpm 10\.[\d.]+ \(cached\)$/m);
     expect(published(plane, 'index.html')).toMatch(/^10\./);
   });
+});
+
+test('a build in another container has node_modules and the framework cache, which are its commands’ own', async () => {
+  const caches = new Map<string, Buffer>();
+  const again = async (files: Tree) => {
+    const options = await upload(files);
+    const plane = await openPlane({ ...options, caches, spec: { ...options.spec, remoteCaches: true } });
+    expect(await start(plane).exited).toEqual({ exitCode: 0, output: '' });
+    return { page: published(plane, 'index.html'), log: plane.texts.join('\n') };
+  };
+  expect((await again(cachedApp())).page).toBe('hello 1 yes');
+  // The build of the second writes into both.
+  const second = await again(cachedApp({ 'unrelated.txt': 'changed' }));
+  expect(second.page, second.log).toBe('hello 2 yes');
+  expect(second.log).toContain('Reused node_modules');
 });
 
 describe('the commands of a source', () => {

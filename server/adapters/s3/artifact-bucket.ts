@@ -1,4 +1,4 @@
-/** The private bucket of a region: blobs, manifests, sources and logs. Made on first use. */
+/** The private bucket of a region: blobs, manifests, sources, caches of builds and logs. Made on first use. */
 import {
   GetBucketLifecycleConfigurationCommand,
   type LifecycleRule,
@@ -24,6 +24,7 @@ export const artifactKeys = {
   footprint: (project: string, bucket: string) => `${project}/footprints/${bucket}.json`,
   /** Blobs that the next sweep will free. */
   sweep: (project: string) => `${project}/sweep.json`,
+  cache: (project: string, target: string, name: string) => `caches/${project}/${target}/${name}.tar.gz`,
   source: (account: string, digest: string) => `sources/${account}/${digest}.tar.gz`,
 };
 

@@ -1,8 +1,11 @@
 /** URLs by which builders and the CLI reach the artifact bucket themselves. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { DirectTransfer, Upload } from '../../ports.ts';
+import { HeadObjectCommand } from '@aws-sdk/client-s3';
+import { LIVE } from '../../../contract/words.ts';
+import type { DirectTransfer, Site, Upload } from '../../ports.ts';
 import { type ArtifactBuckets, artifactKeys } from './artifact-bucket.ts';
 import type { S3 } from './client.ts';
+import { statusOf } from './retry.ts';
 import { createSign } from './signing.ts';
 
 /** URLs signed in one go: about 10 ms. */
@@ -35,6 +38,12 @@ export function createDirectTransfer(s3: S3, buckets: ArtifactBuckets): DirectTr
     key: artifactKeys.source(account, digest),
   });
 
+  const cachePlace = async ({ project, region, target }: Site, name: string) => ({
+    region,
+    bucket: await buckets(region),
+    key: artifactKeys.cache(project, target, name),
+  });
+
   return {
     kind: 'direct',
     sourceUpload: async (account, digest, archive) => upload(await sourcePlace(account, digest), archive),
@@ -51,5 +60,28 @@ export function createDirectTransfer(s3: S3, buckets: ArtifactBuckets): DirectTr
       }
       return uploads;
     },
+    async cacheDownload(site, name) {
+      for (const target of new Set([site.target, LIVE])) {
+        const place = await cachePlace({ ...site, target }, name);
+        if (await isThere(s3, place)) return sign({ method: 'GET', ...place, validSeconds });
+      }
+      return null;
+    },
+    cacheUpload: async (site, name, archive) => upload(await cachePlace(site, name), archive),
   };
+}
+
+async function isThere(
+  s3: S3,
+  { region, bucket, key }: { region: string; bucket: string; key: string },
+): Promise<boolean> {
+  try {
+    await s3.call(region, (client, options) =>
+      client.send(new HeadObjectCommand({ Bucket: bucket, Key: key, ...s3.owner }), options),
+    );
+    return true;
+  } catch (error) {
+    if (statusOf(error) === 404) return false;
+    throw error;
+  }
 }
