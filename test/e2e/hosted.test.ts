@@ -147,9 +147,9 @@ describe('a task that has never built the project', () => {
     expect(second.stderr).toContain('Reused node_modules');
     expect(second.stderr).not.toContain('$ npm ci');
 
-    const preview = await deploy(cachedApp(), '--preview', 'next');
+    const preview = await deploy(cachedApp(), '--preview', 'cached');
     expect(preview.page).toBe('hello 3 yes');
-    expect((await deploy(cachedApp(), '--preview', 'next', '--force')).page).toBe('hello 4 yes');
+    expect((await deploy(cachedApp(), '--preview', 'cached', '--force')).page).toBe('hello 4 yes');
     // What a preview has kept is its own.
     expect((await deploy(cachedApp({ 'unrelated.txt': 'again' }))).page).toBe('hello 3 yes');
 
