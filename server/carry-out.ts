@@ -4,14 +4,14 @@ import type { ErrorBody } from '../contract/errors.ts';
 import type { Manifest } from '../contract/manifest.ts';
 import { LIVE } from '../contract/words.ts';
 import type { Tables } from './database/tables.ts';
-import { endDeployment, lockDeployment, publishedManifest, sayEnd } from './deployments.ts';
+import { endDeployment, findManifest, lockDeployment, publishedManifest, sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
 import type { Site, SitePublication } from './ports.ts';
 import { historyBefore, manifestOf } from './publication-history.ts';
 import { givePublicationBack, holdPublication, type PublicationLease } from './publication-lease.ts';
 import { compareManifests } from './publication-plan.ts';
 import { finishPublication, lockTarget, type PublicationRow } from './publications.ts';
-import { settle } from './settle.ts';
+import { ServedWrongly, settle } from './settle.ts';
 
 /** For how long it is tried to put back what was live before a publication that failed, in milliseconds. */
 const restoreForMs = 120_000;
@@ -43,7 +43,7 @@ async function carryOutWithin(
     const manifest = await publishFiles(plane, publication, site, lease);
     await moveLive(plane, publication, site, manifest);
     lease.release();
-    await settle(plane, publication, manifest);
+    await settleLive(plane, publication, manifest);
   } catch (error) {
     if (lease.signal.aborted || Date.now() >= lease.until()) {
       return await leave(plane, publication, lease.signal.reason ?? error);
@@ -55,17 +55,32 @@ async function carryOutWithin(
   }
 }
 
-/** Finishes a publication after which live had moved when its process was gone. */
+/** Finishes a publication after which live had moved when its process was gone. Throws what `settle` does of itself. */
 export async function finishSettling(plane: Plane, publication: PublicationRow): Promise<void> {
+  const site = await siteOfPublication(plane, publication);
+  const manifest = await findManifest(plane.sites, site, await manifestOf(plane, publication));
+  await settleOrFail(plane, publication, manifest);
+}
+
+/** What is live is so, whatever goes wrong from here on: it is settled by the next look (`settleLeft`). */
+async function settleLive(plane: Plane, publication: PublicationRow, manifest: Manifest): Promise<void> {
   try {
-    const site = await siteOfPublication(plane, publication);
-    const manifest = await plane.sites.getManifest(site, await manifestOf(plane, publication));
+    await settleOrFail(plane, publication, manifest);
+  } catch (error) {
+    plane.report(`${publication.deployment_id} is live, and could not be settled yet`, error);
+  }
+}
+
+async function settleOrFail(
+  plane: Plane,
+  publication: PublicationRow,
+  manifest: Manifest | null,
+): Promise<void> {
+  try {
     await settle(plane, publication, manifest);
   } catch (error) {
-    await failPublication(plane, publication, error as Error, {
-      signal: plane.ending,
-      until: () => plane.now() + plane.settings.leaseMs,
-    });
+    if (!(error instanceof ServedWrongly)) throw error;
+    await failDeployment(plane, publication, error, async () => true);
   }
 }
 
@@ -195,23 +210,35 @@ async function failPublication(
   cause: Error,
   within: Within,
 ): Promise<void> {
-  const error: ErrorBody = {
-    code: 'PUBLISH_FAILED',
-    message: `publishing failed: ${cause.message}`,
-    hint: `Deploy again${publication.target === LIVE ? '; to go back to what was live before: `sphere rollback`' : ''}.`,
-  };
   await restoreLive(plane, publication, within).catch((failure: unknown) => {
     // It is tried again, but not for ever: the next publication repairs what an unfinished one has left.
     const young = plane.now() - (publication.started_at?.getTime() ?? 0) < restoreForMs;
     if (young || within.signal.aborted) throw failure;
     plane.report(`what ${publication.id} has left half-way could not be put back`, failure);
   });
+  await failDeployment(plane, publication, cause, async (trx) => {
+    const { state, lease_owner } = await stateOf(trx, publication);
+    // Another process carries it out by now, or it is done: the answer to that may have been lost with a connection.
+    if (state !== 'running' || lease_owner !== plane.id) return false;
+    await finishPublication(trx, publication, 'failed');
+    return true;
+  });
+}
+
+/** Ends the deployment with `cause`, if `holds` says so in the same transaction. */
+async function failDeployment(
+  plane: Plane,
+  publication: PublicationRow,
+  cause: Error,
+  holds: (trx: Transaction<Tables>) => Promise<boolean>,
+): Promise<void> {
+  const error: ErrorBody = {
+    code: 'PUBLISH_FAILED',
+    message: `publishing failed: ${cause.message}`,
+    hint: `Deploy again${publication.target === LIVE ? '; to go back to what was live before: `sphere rollback`' : ''}.`,
+  };
   const ended = await plane.database.transaction(async (trx) => {
-    const state = await stateOf(trx, publication);
-    const ours = state.state === 'running' && state.lease_owner === plane.id;
-    // Another process carries it out by now, and says what becomes of it.
-    if (state.state === 'running' && !ours) return undefined;
-    if (ours) await finishPublication(trx, publication, 'failed');
+    if (!(await holds(trx))) return undefined;
     const row = await lockDeployment(trx, publication.deployment_id);
     if (row?.deployment_status !== 'building') return undefined;
     await endDeployment(trx, row, 'fail', { reason: 'publish_failed', error }, plane.now());

@@ -21,6 +21,8 @@ export async function removeProject(
   const project = await findProject(plane, account, slug, { removedToo: true });
   const now = plane.now();
   const { ended, names } = await plane.database.transaction(async (trx) => {
+    // Before its targets are looked at: a preview that somebody makes meanwhile is among them, or is refused.
+    await trx.selectFrom('projects').select('id').where('id', '=', project.id).forUpdate().execute();
     const targets = await trx
       .selectFrom('targets')
       .selectAll()

@@ -1,10 +1,12 @@
 /** Makes something live that was published before: what rollback and promote have in common. Nothing is built or uploaded. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Transaction } from 'kysely';
 import type { RollbackAnswer } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE } from '../contract/words.ts';
 import { nothingChanged } from './asked-by.ts';
 import { recordChange } from './audit.ts';
+import type { Tables } from './database/tables.ts';
 import { type DeploymentRow, findManifest, manifestName, showDeployment, siteOf } from './deployments.ts';
 import type { Plane, Queries } from './plane.ts';
 import { findProject, liveSite, type ProjectRow } from './projects.ts';
@@ -12,8 +14,10 @@ import { publishNext, type Target } from './publication-claims.ts';
 import { insertPublication, lockTarget } from './publications.ts';
 import { refuseRemoved } from './targets.ts';
 
-/** How long the caller waits for the publication, in milliseconds, and how often it is looked at. */
-const wait = { forMs: 60_000, everyMs: 50 } as const;
+/** How long the caller waits for the publication, in milliseconds, and how often it is looked at: ever less often. */
+const wait = { forMs: 60_000, firstMs: 50, longestMs: 1_000 } as const;
+/** So many may wait for one target: each of them makes the one before it pointless. */
+const mostWaiting = 5;
 
 /** What becomes live, and what is until then. */
 export type Choice = { to: DeploymentRow; from: DeploymentRow | undefined };
@@ -45,8 +49,9 @@ export async function republish(
   // Looking for files can take seconds where they are far away: nobody has to wait for that.
   await checkFiles(plane, wanted.to);
   const { publication, chosen } = await plane.database.transaction(async (trx) => {
-    const target = await lockTarget(trx, project.id, LIVE);
     await refuseRemoved(trx, project);
+    const target = await lockTarget(trx, project.id, LIVE);
+    await refuseWhileManyWait(trx, project);
     const chosen = await choose(trx, project);
     if (chosen.to.id !== wanted.to.id) throw changedMeanwhile(slug, kind, chosen);
     const order = target.next_order;
@@ -62,6 +67,25 @@ export async function republish(
   });
   await publicationEnd(plane, { project_id: project.id, target: LIVE }, publication, kind);
   return answer(chosen);
+}
+
+async function refuseWhileManyWait(
+  trx: Transaction<Tables>,
+  { id, slug }: Pick<ProjectRow, 'id' | 'slug'>,
+): Promise<void> {
+  const waiting = await trx
+    .selectFrom('publications')
+    .select('id')
+    .where('project_id', '=', id)
+    .where('target', '=', LIVE)
+    .where('state', '=', 'waiting')
+    .where('kind', '<>', 'deploy')
+    .limit(mostWaiting)
+    .execute();
+  if (waiting.length < mostWaiting) return;
+  throw new SphereError('PUBLISHING', `${mostWaiting} rollbacks or promotions of "${slug}" wait already`, {
+    hint: `See what becomes live with \`sphere ls ${slug}\`, and try again then.`,
+  });
 }
 
 function changedMeanwhile(slug: string, kind: string, { from }: Choice): SphereError {
@@ -88,11 +112,16 @@ export async function checkFiles(plane: Plane, row: DeploymentRow): Promise<void
 async function publicationEnd(plane: Plane, target: Target, id: string, kind: string): Promise<void> {
   const what = kind === 'promote' ? 'promotion' : kind;
   const deadline = plane.now() + wait.forMs;
-  while (plane.now() < deadline) {
-    // It is tried again, here or by another process: what becomes of it, its state says.
-    await publishNext(plane, target).catch((error: unknown) =>
-      plane.report(`the ${what} met a failure`, error),
-    );
+  // At once, where nothing runs on the target; else by whoever looks next: what becomes of it, its state says.
+  await publishNext(plane, target).catch((error: unknown) =>
+    plane.report(`the ${what} met a failure`, error),
+  );
+  plane.wake();
+  for (
+    let pause: number = wait.firstMs;
+    plane.now() < deadline;
+    pause = Math.min(pause * 1.5, wait.longestMs)
+  ) {
     const { state } = await plane.database.query
       .selectFrom('publications')
       .select('state')
@@ -103,7 +132,7 @@ async function publicationEnd(plane: Plane, target: Target, id: string, kind: st
       throw new SphereError('DEPLOYMENT_OUTRUN', 'something that was asked for later is live');
     }
     if (state === 'failed') throw new SphereError('PUBLISH_FAILED', `the ${what} could not be published`);
-    await delay(wait.everyMs);
+    await delay(pause);
   }
   throw new SphereError('PUBLISH_FAILED', `the ${what} has not been published after ${wait.forMs / 1000} s`, {
     hint: 'It goes on; see `sphere ls`.',

@@ -7,8 +7,20 @@ import type { Plane } from './plane.ts';
 import type { PublicationRow } from './publications.ts';
 import { checkServed, type Seen } from './served-document.ts';
 
-/** Live has moved: check what is served, and end a deployment that was building as `ready`. */
-export async function settle(plane: Plane, publication: PublicationRow, manifest: Manifest): Promise<void> {
+/** Live has moved, and the site is seen to serve something else. */
+export class ServedWrongly extends Error {
+  override name = 'ServedWrongly';
+}
+
+/**
+ * Live has moved: check what is served, and end a deployment that was building as `ready`. Throws `ServedWrongly`; whatever
+ * else it throws says nothing of the site, and it may be repeated. `manifest`: null when it is lost.
+ */
+export async function settle(
+  plane: Plane,
+  publication: PublicationRow,
+  manifest: Manifest | null,
+): Promise<void> {
   const row = await plane.database.query
     .selectFrom('deployments')
     .selectAll()
@@ -16,7 +28,7 @@ export async function settle(plane: Plane, publication: PublicationRow, manifest
     .executeTakeFirstOrThrow();
   if (row.deployment_status !== 'building') return;
   const seen = await lookAtSite(plane, publication, row, manifest);
-  if (seen.outcome === 'mismatch') throw new Error(seen.message);
+  if (seen.outcome === 'mismatch') throw new ServedWrongly(seen.message);
   const ready = await plane.database.transaction(async (trx) => {
     const current = await lockDeployment(trx, row.id);
     if (current?.deployment_status !== 'building') return undefined;
@@ -52,8 +64,10 @@ async function lookAtSite(
   plane: Plane,
   publication: PublicationRow,
   row: DeploymentRow,
-  manifest: Manifest,
+  manifest: Manifest | null,
 ): Promise<Seen> {
+  if (manifest === null)
+    return { outcome: 'unreachable', message: 'What the site serves was not checked: its manifest is lost.' };
   const address = plane.addresses.direct(siteOf(row));
   let seen = await checkServed(address, manifest);
   if (seen.outcome === 'mismatch') seen = await checkServed(address, manifest);

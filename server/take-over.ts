@@ -92,7 +92,11 @@ export async function settleLeft(plane: Plane): Promise<void> {
       sql<boolean>`publications.finished_at < now() - ${settleWithinMs}::integer * interval '1 millisecond'`,
     )
     .execute();
-  for (const publication of left) await finishSettling(plane, publication);
+  for (const publication of left) {
+    await finishSettling(plane, publication).catch((error: unknown) =>
+      plane.report(`${publication.deployment_id} is live, and could not be settled yet`, error),
+    );
+  }
 }
 
 /** Gives everything back at an orderly end, so that others need not wait for the leases to run out. */

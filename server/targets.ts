@@ -28,7 +28,10 @@ export function checkTarget(slug: string, target: string, expireAfterDays: numbe
   });
 }
 
-/** Throws `PUBLISHING` for a project that was removed since it was read. To be called under the lock of a target of it. */
+/**
+ * Throws `PUBLISHING` for a project that was removed since it was read, and sees to it that it is not until the transaction
+ * ends. To be called before a target of it is locked, as a removal does.
+ */
 export async function refuseRemoved(
   trx: Transaction<Tables>,
   project: Pick<ProjectRow, 'id' | 'slug'>,
@@ -37,6 +40,7 @@ export async function refuseRemoved(
     .selectFrom('projects')
     .select('removed_at')
     .where('id', '=', project.id)
+    .forShare()
     .executeTakeFirstOrThrow();
   if (removed_at === null) return;
   throw new SphereError('PUBLISHING', `"${project.slug}" is being removed just now`, {
@@ -54,18 +58,14 @@ export async function takeTarget(
   name: string,
   { expireAfterDays, now }: { expireAfterDays: number | undefined; now: number },
 ): Promise<TargetRow> {
-  if (name === LIVE) {
-    const live = await lockTarget(trx, project.id, LIVE);
-    await refuseRemoved(trx, project);
-    return live;
-  }
+  await refuseRemoved(trx, project);
+  if (name === LIVE) return lockTarget(trx, project.id, LIVE);
   await trx
     .insertInto('targets')
     .values({ project_id: project.id, name, live_publication_id: null })
     .onConflict((conflict) => conflict.doNothing())
     .execute();
   const { removed_at, emptied_at, expires_at } = await lockTarget(trx, project.id, name);
-  await refuseRemoved(trx, project);
   if (removed_at !== null && (emptied_at === null || emptied_at < removed_at)) {
     throw previewBeingRemoved(project, name);
   }

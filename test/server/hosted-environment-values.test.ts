@@ -10,6 +10,7 @@ import { createKeys } from '../../server/keys.ts';
 import { resealAll } from '../../server/rotate-key.ts';
 import { type Postgres, startPostgres } from '../peers/postgres.ts';
 import { hostedTestEnvironment } from './hosted-environment.ts';
+import { waitingForLocks } from './locks.ts';
 import { playBuilder } from './plane.ts';
 import { type Replicas, type ReplicasOptions, startReplicas } from './replicas.ts';
 
@@ -59,12 +60,7 @@ async function begin(replica: number, project = 'site'): Promise<string> {
   return deployment.id;
 }
 
-/** Statements that wait for a lock. */
-async function waiting(): Promise<number> {
-  const { rows } = await sql`select 1 from pg_stat_activity
-    where datname = current_database() and wait_event_type = 'Lock'`.execute(database.query);
-  return rows.length;
-}
+const waiting = () => waitingForLocks(database);
 
 test('a preview gets what is stored for previews, and nothing of live', async () => {
   await start({});
