@@ -10,17 +10,12 @@ import { createHttpClient, type HttpClient, readText } from './http.ts';
 const backoffMs = [500, 2_000];
 
 /**
- * A token for the plane at `url`, which reaches `project` alone; without one, the only project that the job may deploy
- * to. Throws `NOT_SIGNED_IN` and `NOT_ALLOWED` as the plane does, `INFRASTRUCTURE` when GitHub does not answer.
+ * A token for the plane at `url`, which reaches `project` alone. Throws `NOT_SIGNED_IN` and `NOT_ALLOWED` as the plane
+ * does, `INFRASTRUCTURE` when GitHub does not answer.
  */
-export async function tokenOfJob(
-  job: JobIdentity,
-  url: string,
-  project: string | undefined,
-): Promise<ExchangeAnswer> {
+export async function tokenOfJob(job: JobIdentity, url: string, project: string): Promise<ExchangeAnswer> {
   const api = createApi({ url, token: '' });
-  const exchange = (idToken: string) =>
-    api.exchangeIdToken({ idToken, ...(project === undefined ? {} : { project }) });
+  const exchange = (idToken: string) => api.exchangeIdToken({ idToken, project });
   try {
     return await exchange(job.kind === 'given' ? job.idToken : await askGithub(job, new URL(url).origin));
   } finally {

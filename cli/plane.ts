@@ -56,6 +56,11 @@ async function signIn(
   say: (text: string) => void,
   project: string | undefined,
 ): Promise<PlaneAddress> {
+  if (project === undefined) {
+    throw new SphereError('INPUT_NEEDED', 'A job without a token reaches one project, and none is named.', {
+      hint: 'Name it with --slug or SPHERE_PROJECT.',
+    });
+  }
   const { tokenOfJob } = await import('./job-token.ts');
   const answer = await tokenOfJob(job, url, project);
   say(`Signed in as this job, for ${answer.project} of ${answer.account}.`);

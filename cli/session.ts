@@ -8,11 +8,19 @@ import { connectPlane, type Plane } from './plane.ts';
 import { choosePlane, noPlaneYet } from './plane-choice.ts';
 import { namedRoot, resolveSettings, type SettingFlags } from './settings.ts';
 
-/** Connects to the plane that was chosen before. Throws `PLANE_NOT_CHOSEN`. */
-export async function openPlane(context: Context): Promise<Plane> {
+/**
+ * Connects to the plane that was chosen before; a job that shows what its host says of it, for the project that is meant,
+ * which is all that it then reaches. Throws `PLANE_NOT_CHOSEN`, and `INPUT_NEEDED` for a job of no project.
+ */
+export async function openPlane(
+  context: Context,
+  { slug }: { slug?: string | undefined } = {},
+): Promise<Plane> {
   const choice = choosePlane(context);
   if (choice.kind === 'none') throw noPlaneYet();
-  return connectPlane(choice, context.environment, context.output.note);
+  const isJob = choice.kind === 'hosted' && choice.job !== undefined;
+  const project = isJob ? await projectSlug(context, slug === undefined ? {} : { slug }) : undefined;
+  return connectPlane(choice, context.environment, context.output.note, project);
 }
 
 /** The slug that `sphere deploy` would use in this directory. Throws `INPUT_NEEDED`. */

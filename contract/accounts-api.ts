@@ -113,8 +113,8 @@ export type RemoveTrustAnswer = { id: string };
 /** `POST /v1/oidc/token`, by a job: its ID token, whose audience is the plane's own address, for a token of ours. */
 export const exchangeSchema = z.strictObject({
   idToken: z.string().min(1).max(16_384),
-  /** The slug, where the job's repository may deploy to several projects. */
-  project: z.string().regex(slugPattern, 'is not a slug').optional(),
+  /** The slug of the project that the job means: any account can write down that it trusts any repository. */
+  project: z.string().regex(slugPattern, 'is not a slug'),
 });
 export type Exchange = z.infer<typeof exchangeSchema>;
 /** It reaches one project with the scope `deploy`, until `expiresAt`, or until what it has deployed has ended. */

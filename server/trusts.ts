@@ -198,10 +198,10 @@ async function checkFreeSlug(trx: Transaction<Tables>, owner: string, slug: stri
 }
 
 /**
- * The one trust that fits the job, locked. Any account can write down that it trusts any repository: which of them a job
+ * A trust that fits the job, locked. Any account can write down that it trusts any repository: which of them a job
  * means, it says by the project, which belongs to one account.
  */
-async function findTrust(trx: Queries, job: Job, project: string | undefined): Promise<TrustRow> {
+async function findTrust(trx: Queries, job: Job, project: string): Promise<TrustRow> {
   const rows = await trx
     .selectFrom('trusts')
     .leftJoin('projects', 'projects.slug', 'trusts.project')
@@ -209,23 +209,18 @@ async function findTrust(trx: Queries, job: Job, project: string | undefined): P
     .select('projects.account_id as owner')
     .where('issuer', '=', job.issuer)
     .where('repository', '=', job.repository)
+    .where('trusts.project', '=', project)
     .orderBy('trusts.id')
     .forUpdate('trusts')
     .execute();
-  const fitting = rows.filter((row) => fits(row, job, project));
-  const [first] = fitting;
-  if (first === undefined) throw notTrusted(job, project);
-  if (fitting.every((row) => row.project === first.project && row.account_id === first.account_id))
-    return first;
-  throw new SphereError('NOT_ALLOWED', 'this job may deploy to several projects', {
-    hint: 'Name the one that is meant with --project.',
-  });
+  const trust = rows.find((row) => fits(row, job));
+  if (trust) return trust;
+  throw notTrusted(job, project);
 }
 
 /** Whether `row` is about `job`. Another repository of the same name has another id. */
-function fits(row: TrustRow & { owner: string | null }, job: Job, project: string | undefined): boolean {
+function fits(row: TrustRow & { owner: string | null }, job: Job): boolean {
   return (
-    (project === undefined || row.project === project) &&
     (row.owner === null || row.owner === row.account_id) &&
     (row.repository_id === null || row.repository_id === job.repositoryId) &&
     (row.ref === null || row.ref === job.ref) &&
@@ -234,10 +229,8 @@ function fits(row: TrustRow & { owner: string | null }, job: Job, project: strin
 }
 
 /** Says what was seen, and nothing of what any account trusts. */
-function notTrusted(job: Job, project: string | undefined): SphereError {
-  const { repository, repositoryId, ref, environment } = job;
-  const to = project === undefined ? '' : ` to deploy to "${project}"`;
-  return new SphereError('NOT_ALLOWED', `no account trusts this job${to}`, {
+function notTrusted({ repository, repositoryId, ref, environment }: Job, project: string): SphereError {
+  return new SphereError('NOT_ALLOWED', `no account trusts this job to deploy to "${project}"`, {
     details: [
       `repository ${repository}, number ${repositoryId}`,
       `ref ${ref}`,

@@ -15,7 +15,7 @@ export const command: CommandFile = {
   },
   async run(context, [id], options: { slug?: string }) {
     const { findDeployment, openPlane } = await import('../session.ts');
-    const plane = await openPlane(context);
+    const plane = await openPlane(context, options);
     // With an id, the plane alone says whether there is such a deployment.
     const wanted = id ?? (await findDeployment(context, plane, { id, flags: options, unfinished: true })).id;
     const deployment = await plane.api.cancelDeployment(wanted);

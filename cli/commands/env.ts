@@ -86,7 +86,7 @@ shown again, hidden in logs; a site that holds it is not published. --scope live
 async function open(context: Context, options: ProjectOption) {
   const { openPlane, projectSlug } = await import('../session.ts');
   const slug = await projectSlug(context, options);
-  const { api } = await openPlane(context);
+  const { api } = await openPlane(context, options);
   return { api, slug };
 }
 

@@ -31,7 +31,7 @@ export const command: CommandFile = {
       const { SphereError } = await import('../../contract/errors.ts');
       throw new SphereError('USAGE', '--timeout says how long --wait waits.', { hint: 'Add --wait.' });
     }
-    const plane = await openPlane(context);
+    const plane = await openPlane(context, options);
     const found = await findDeployment(context, plane, { id, flags: options });
     const deployment = options.wait ? await ended(context, plane, found, timeoutMs) : found;
     return { json: deployment, text: await describe(deployment, context.output.columns) };

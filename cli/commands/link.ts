@@ -68,7 +68,7 @@ async function hasProject(
     const { answeringPlane } = await import('../plane-process.ts');
     if ((await answeringPlane(choice.home)) === null) return false;
   }
-  const { api } = await connectPlane(choice, context.environment, context.output.note);
+  const { api } = await connectPlane(choice, context.environment, context.output.note, slug);
   try {
     await api.getProject(slug);
     return true;

@@ -26,7 +26,7 @@ seq, time (milliseconds since 1970), phase, stream and text.`,
   async run(context, [id], options: LogsOptions) {
     const wanted = await readFilter(options);
     const { findDeployment, openPlane } = await import('../session.ts');
-    const plane = await openPlane(context);
+    const plane = await openPlane(context, options);
     const deployment = await findDeployment(context, plane, { id, flags: options });
     const pages = options.follow
       ? await follow(context, plane, deployment.id)

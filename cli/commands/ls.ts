@@ -38,7 +38,7 @@ export const command: CommandFile = {
       });
     }
     const { openPlane } = await import('../session.ts');
-    const { api } = await openPlane(context);
+    const { api } = await openPlane(context, { slug });
     const { before, status, branch } = options;
     if (slug === undefined)
       return projectsResult(context, await api.pageProjects({ limit, after: before }), limit);

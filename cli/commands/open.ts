@@ -13,7 +13,7 @@ export const command: CommandFile = {
   async run(context, _args, options: { slug?: string }) {
     const { openPlane, projectSlug } = await import('../session.ts');
     const { SphereError } = await import('../../contract/errors.ts');
-    const { api } = await openPlane(context);
+    const { api } = await openPlane(context, options);
     const slug = await projectSlug(context, options);
     const project = await api.getProject(slug);
     if (!project.live) {

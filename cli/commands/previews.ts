@@ -15,7 +15,7 @@ export const command: CommandFile = {
   async run(context, _args, options: { slug?: string }) {
     const { openPlane, projectSlug } = await import('../session.ts');
     const { LIVE } = await import('../../contract/words.ts');
-    const { api } = await openPlane(context);
+    const { api } = await openPlane(context, options);
     const slug = await projectSlug(context, options);
     const previews = (await api.listTargets(slug)).filter(({ name }) => name !== LIVE);
     if (previews.length === 0)

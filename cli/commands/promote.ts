@@ -32,7 +32,7 @@ async function promote(
 ): Promise<Result> {
   const { openPlane, projectSlug } = await import('../session.ts');
   const [{ ago }, { sourceText }] = await Promise.all([import('../format.ts'), import('../summary.ts')]);
-  const { api } = await openPlane(context);
+  const { api } = await openPlane(context, options);
   const isId = named?.startsWith('dpl_') === true;
   // A deployment knows its project, so that an id alone works from anywhere.
   const slug =

@@ -41,7 +41,7 @@ async function redeploy(
     import('../summary.ts'),
     import('../created-deployment.ts'),
   ]);
-  const plane = await openPlane(context);
+  const plane = await openPlane(context, options);
   const earlier = await findDeployment(context, plane, { id, flags: options });
   const { output, environment } = context;
   output.note(

@@ -15,7 +15,7 @@ export const command: CommandFile = {
     const { openPlane } = await import('../session.ts');
     if (options.preview !== undefined) return removePreview(context, slug, options.preview);
     const { bytes } = await import('../format.ts');
-    const { kind, api } = await openPlane(context);
+    const { kind, api } = await openPlane(context, { slug });
     const [project, deployments] = await Promise.all([
       api.getProject(slug),
       api.listDeployments({ project: slug, limit: shownDeployments }),
@@ -63,7 +63,7 @@ async function removePreview(context: Context, slug: string, named: string): Pro
     import('../target.ts'),
     import('../format.ts'),
   ]);
-  const { api } = await openPlane(context);
+  const { api } = await openPlane(context, { slug });
   const name = nameOfPreview(named, slug);
   const { note } = context.output;
   const preview = (await api.listTargets(slug)).find((target) => target.name === name);

@@ -35,7 +35,7 @@ async function rollBack(
   reports: Reports,
 ): Promise<Result> {
   const { openPlane, projectSlug } = await import('../session.ts');
-  const { api } = await openPlane(context);
+  const { api } = await openPlane(context, options);
   // A deployment knows its project, so that an id alone works from anywhere.
   const named = options.slug !== undefined || id === undefined;
   const slug = named ? await projectSlug(context, options) : (await api.getDeployment(id)).project;

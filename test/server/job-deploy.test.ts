@@ -86,6 +86,15 @@ test('one on another branch is refused, and told what was seen', async () => {
   expect(stderr).toMatch(/No account trusts this job[\s\S]*refs\/heads\/feature/);
 });
 
+test('other commands of a job are for the project that is meant', async () => {
+  expect(await sphere(['ls', 'shop', '--json'], onGithub())).toMatchObject({ exitCode: 0 });
+  expect(await sphere(['regions'], { ...onGithub(), SPHERE_PROJECT: 'shop' })).toMatchObject({ exitCode: 0 });
+  expect(await sphere(['logs', '--slug', 'blog'], onGithub())).toMatchObject({
+    exitCode: 3,
+    stderr: expect.stringContaining('trusts this job to deploy to "blog"'),
+  });
+});
+
 test('a job of GitLab deploys with the ID token that it is given, once', async () => {
   const SPHERE_ID_TOKEN = await lab.sign({ aud: url, ...gitlabClaims });
   const first = await sphere(['deploy', '--slug', 'shop', '--detach', '--force'], { SPHERE_ID_TOKEN });

@@ -143,7 +143,10 @@ test('jobs that get tokens for their ID tokens are no strangers, however many co
   expect(made.status).toBe(201);
   for (let n = 0; n < 12; n++) {
     const idToken = await issuer.sign({ aud: publicUrl, ...githubClaims });
-    const { status } = await plane.call<unknown>(n, '', 'POST', '/v1/oidc/token', { idToken });
+    const { status } = await plane.call<unknown>(n, '', 'POST', '/v1/oidc/token', {
+      idToken,
+      project: 'shop',
+    });
     expect(status).toBe(201);
   }
 });

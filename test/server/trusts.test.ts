@@ -45,11 +45,8 @@ const trust = async (change: Partial<CreateTrust> & { project: string }, by = te
   const answer = await plane.call<Trust>(0, by, 'POST', `/v1/accounts/${account}/trusts`, body);
   return answer.body;
 };
-const exchange = (idToken: string, project?: string, replica = 0) =>
-  plane.call<ExchangeAnswer>(replica, '', 'POST', '/v1/oidc/token', {
-    idToken,
-    ...(project === undefined ? {} : { project }),
-  });
+const exchange = (idToken: string, project = 'shop', replica = 0) =>
+  plane.call<ExchangeAnswer>(replica, '', 'POST', '/v1/oidc/token', { idToken, project });
 const pushed = (change: JWTPayload & Record<string, unknown> = {}) =>
   github.sign({ aud, ...githubClaims, ...change });
 
@@ -80,7 +77,7 @@ describe('a job', () => {
 
   test('may be one of GitLab', async () => {
     await trust({ provider: 'gitlab', repository: 'acme/group/web', project: 'lab' });
-    expect((await exchange(await gitlab.sign({ aud, ...gitlabClaims }))).body).toMatchObject({
+    expect((await exchange(await gitlab.sign({ aud, ...gitlabClaims }), 'lab')).body).toMatchObject({
       project: 'lab',
     });
   });
@@ -108,12 +105,15 @@ describe('a job', () => {
     expect(await look()).toBe(401);
   });
 
-  test('names the project where its repository may deploy to several', async () => {
+  test('names the project that it means: any account can trust any repository', async () => {
     await trust({ repository: 'acme/mono', project: 'mono-a' });
     await trust({ repository: 'acme/mono', project: 'mono-b' });
+    await trust({ repository: 'acme/mono', project: 'mono-trap' }, others, 'others');
     const mono = () => pushed({ repository: 'acme/mono' });
-    expect((await exchange(await mono())).body).toMatchObject({ error: { code: 'NOT_ALLOWED' } });
-    expect((await exchange(await mono(), 'mono-b')).body).toMatchObject({ project: 'mono-b' });
+    for (const project of ['mono-a', 'mono-b'])
+      expect((await exchange(await mono(), project)).body).toMatchObject({ project, account: 'team' });
+    const unnamed = await plane.call(0, '', 'POST', '/v1/oidc/token', { idToken: await mono() });
+    expect(unnamed).toMatchObject({ status: 400, body: { error: { code: 'REQUEST_INVALID' } } });
   });
 });
 
@@ -210,10 +210,10 @@ describe('no token is given for', () => {
   test('a repository that was made anew under the name of the old one, or renamed', async () => {
     await trust({ repository: 'acme/first', project: 'first-use' });
     const first = { repository: 'acme/first', repository_id: '555' };
-    expect((await exchange(await pushed(first))).status).toBe(201);
-    await refused(await pushed({ ...first, repository_id: '556' }), 'NOT_ALLOWED');
-    await refused(await pushed({ ...first, repository: 'acme/renamed' }), 'NOT_ALLOWED');
-    expect((await exchange(await pushed(first))).status).toBe(201);
+    expect((await exchange(await pushed(first), 'first-use')).status).toBe(201);
+    await refused(await pushed({ ...first, repository_id: '556' }), 'NOT_ALLOWED', 'first-use');
+    await refused(await pushed({ ...first, repository: 'acme/renamed' }), 'NOT_ALLOWED', 'first-use');
+    expect((await exchange(await pushed(first), 'first-use')).status).toBe(201);
     const { body } = await plane.call<TrustList>(0, team, 'GET', '/v1/accounts/team/trusts');
     const kept = body.trusts.find(({ project }) => project === 'first-use');
     expect(kept).toMatchObject({ repositoryId: '555', lastUsedAt: expect.any(String) });
@@ -223,10 +223,10 @@ describe('no token is given for', () => {
     await trust({ repository: 'acme/once', project: 'once' });
     const idToken = await pushed({ repository: 'acme/once' });
     const answers = await Promise.all(
-      Array.from({ length: 10 }, (_, replica) => exchange(idToken, undefined, replica)),
+      Array.from({ length: 10 }, (_, replica) => exchange(idToken, 'once', replica)),
     );
     expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(9).fill(401)]);
-    expect(await refused(idToken)).toMatch(/used already/);
+    expect(await refused(idToken, 'NOT_SIGNED_IN', 'once')).toMatch(/used already/);
   });
 
   test('a repository that another account trusts for a project that is not its own', async () => {
@@ -262,20 +262,20 @@ describe('no token is given for', () => {
 
 test('a trust that is removed ends the tokens of its jobs', async () => {
   const { id } = await trust({ repository: 'acme/gone', project: 'gone' });
-  const { body } = await exchange(await pushed({ repository: 'acme/gone' }));
+  const { body } = await exchange(await pushed({ repository: 'acme/gone' }), 'gone');
   expect((await plane.call<unknown>(1, body.token, 'GET', '/v1/projects')).status).toBe(200);
   await plane.call<unknown>(0, team, 'DELETE', `/v1/accounts/team/trusts/${id}`);
   expect((await plane.call<unknown>(1, body.token, 'GET', '/v1/projects')).status).toBe(401);
-  const { body: refused } = await exchange(await pushed({ repository: 'acme/gone' }));
+  const { body: refused } = await exchange(await pushed({ repository: 'acme/gone' }), 'gone');
   expect(refused).toMatchObject({ error: { code: 'NOT_ALLOWED' } });
 });
 
 test('keys are kept, asked for anew when they were rotated, and not for every made-up token', async () => {
   await trust({ provider: 'gitlab', repository: 'acme/keys', project: 'keys' });
   const lab = () => gitlab.sign({ aud, ...gitlabClaims, project_path: 'acme/keys' });
-  await exchange(await lab());
+  await exchange(await lab(), 'keys');
   const before = gitlab.asked();
-  await exchange(await lab());
+  await exchange(await lab(), 'keys');
   expect(gitlab.asked()).toBe(before);
   for (let made = 0; made < 20; made++) {
     const token = await gitlab.sign({ aud, ...gitlabClaims }, { header: { kid: randomUUID() } });
