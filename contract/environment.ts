@@ -75,6 +75,9 @@ export const hostedEnvironment = {
     'What build tasks run on: `spot`, `on-demand`, or `spot-then-on-demand`. Default: `spot-then-on-demand`.',
   SPHERE_MAX_BUILDS: 'How many builds run at once. Default: 20.',
   SPHERE_MAX_BUILDS_PER_ACCOUNT: 'How many of them may belong to one account. Default: all.',
+  SPHERE_MAX_PROJECTS_PER_ACCOUNT:
+    'How many projects one account may have, with those that were removed: each keeps a bucket. Default: 500.',
+  SPHERE_MAX_PREVIEWS_PER_PROJECT: 'How many previews one project may have at a time. Default: 50.',
   SPHERE_BUILD_MINUTES: 'How long a deployment may be built. Default: 45.',
   SPHERE_START_MINUTES: 'How long a build task may take to start. Default: 10.',
   SPHERE_LEASE_SECONDS: 'After how many seconds of silence another replica takes over. Default: 30.',

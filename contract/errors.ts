@@ -46,6 +46,7 @@ const codes = {
   NOTHING_TO_ROLL_BACK: { http: 409, exit: exitCodes.failure },
   NOT_PUBLISHED: { http: 409, exit: exitCodes.failure },
   PLANE_BUSY: { http: 409, exit: exitCodes.failure },
+  LIMIT_REACHED: { http: 409, exit: exitCodes.failure },
   DIGEST_MISMATCH: { http: 422, exit: exitCodes.infrastructure },
   TOO_LARGE: { http: 413, exit: exitCodes.failure },
   SOURCE_UNAVAILABLE: { http: 422, exit: exitCodes.failure },

@@ -11,17 +11,19 @@ export const sitePathSchema = z
   .max(1024)
   .refine(isSitePath, { message: 'is not a path inside the site' });
 
-function isSitePath(path: string): boolean {
+/** Whether `path` is as `sitePathSchema` has it. */
+export function isSitePath(path: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   if (/[\u0000-\u001f\u007f\\]/.test(path)) return false;
   // The longest key of S3 (1,024 bytes), and the longest name of a file of every system that we know.
-  if (bytesOf(path) > 1024) return false;
-  return path
-    .split('/')
-    .every((part) => part !== '' && part !== '.' && part !== '..' && bytesOf(part) <= 255);
+  if (!fits(path, 1024)) return false;
+  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && fits(part, 255));
 }
 
-const bytesOf = (text: string) => new TextEncoder().encode(text).length;
+/** Whether `text` has at most `most` bytes; of most texts the number of units says so. */
+function fits(text: string, most: number): boolean {
+  return text.length * 3 <= most || new TextEncoder().encode(text).length <= most;
+}
 
 /**
  * Two of `paths` that look the same, because they differ only in how Unicode composes a letter; null when there are none.

@@ -24,6 +24,7 @@ import { enterPhase } from './phases.ts';
 import type { Plane } from './plane.ts';
 import { environmentVersion } from './project-environment.ts';
 import { type ProjectRow, siteOn } from './projects.ts';
+import { checkDeployments } from './quotas.ts';
 import { openPreview, type TargetRow, takeTarget } from './targets.ts';
 import type { Turns } from './turns.ts';
 
@@ -38,7 +39,7 @@ type Created = {
 /**
  * Queues a deployment, or finds that the same thing is live already. `key` (optional) makes a repeated call answer
  * what the first one made. `turns`: this process's at each target, so that whoever waits for one holds no connection.
- * Throws `SLUG_IN_USE`, `SOURCE_UNAVAILABLE`, `IDEMPOTENCY_KEY_REUSED`, `REQUEST_INVALID`.
+ * Throws `SLUG_IN_USE`, `SOURCE_UNAVAILABLE`, `IDEMPOTENCY_KEY_REUSED`, `LIMIT_REACHED`, `REQUEST_INVALID`.
  */
 export async function createDeployment(
   plane: Plane,
@@ -66,10 +67,12 @@ export async function createDeployment(
     );
   }
   const project = await ensureProject(plane, account, request, region);
-  // Whoever builds it elsewhere has begun already: the place of the site is made first.
-  if (request.source.kind === 'prebuilt') await plane.sites.prepare(siteOn(project, targetOf(request)));
-  const insert = () =>
-    plane.database.transaction((trx) => insertDeployment(plane, trx, account, project, request, keyed));
+  const insert = async () => {
+    if (request.source.kind === 'prebuilt') await prepareSite(plane, account, project, targetOf(request));
+    return plane.database.transaction((trx) =>
+      insertDeployment(plane, trx, account, project, request, keyed),
+    );
+  };
   const created = await turns(project.id, insert).catch(async (error: unknown): Promise<Created> => {
     if (error !== keyTaken || keyed === null) throw error;
     const first = await findByKey(plane, keyed);
@@ -85,6 +88,17 @@ export async function createDeployment(
   if (!target) return answerAgain(plane, row);
   const live = outcome === 'created' ? new Map<string, string>() : await liveAlready(plane, row);
   return answer(plane, row, outcome, { live, expiresAt: target.expires_at });
+}
+
+/** Whoever builds it elsewhere has begun already: the place of the site is made first. */
+async function prepareSite(
+  plane: Plane,
+  account: string,
+  project: ProjectRow,
+  target: string,
+): Promise<void> {
+  await checkDeployments(plane, plane.database.query, { account, project: project.id, target });
+  await plane.sites.prepare(siteOn(project, target));
 }
 
 /** Where `row`, which is live, is so: what a preview serves may have been promoted. */
@@ -145,6 +159,7 @@ async function insertDeployment(
     }
   }
 
+  await checkDeployments(plane, trx, { account, project: project.id, target: name });
   await trx
     .updateTable('targets')
     .set({ next_order: target.next_order + 1 })

@@ -125,6 +125,7 @@ async function open(
     settings: {
       maxBuilds: config.maxBuilds,
       maxBuildsPerAccount: config.maxBuilds,
+      quotas: null,
       timeLimitMs: config.timeLimitMs,
       startLimitMs: 60_000,
       leaseMs: 30_000,

@@ -1,11 +1,13 @@
 /** The project of a deployment: found, made on first use, or taken back into use after its removal. */
-import { sql } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import type { CreateDeployment } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { LIVE, slugRefusal } from '../contract/words.ts';
+import type { Tables } from './database/tables.ts';
 import { newId } from './keys.ts';
 import type { Plane } from './plane.ts';
 import { liveSite, type ProjectRow } from './projects.ts';
+import { checkProjects } from './quotas.ts';
 import { siteBeingRemoved } from './targets.ts';
 
 /** Finds or makes the project, and refuses to deploy over one that belongs to another place. */
@@ -37,15 +39,26 @@ export async function ensureProject(
   return project;
 }
 
-/** Makes the project and its live target in one statement; undefined when the slug is taken by now. */
+/** Makes the project and its live target; undefined when the slug is taken by now. Throws `LIMIT_REACHED`. */
 async function makeProject(
   plane: Plane,
   account: string,
   request: CreateDeployment,
   region: string | null,
 ): Promise<ProjectRow | undefined> {
+  return plane.database.transaction(async (trx) => {
+    await checkProjects(plane, trx, account);
+    return insertProject(plane, trx, { account, request, region });
+  });
+}
+
+async function insertProject(
+  plane: Plane,
+  trx: Transaction<Tables>,
+  { account, request, region }: { account: string; request: CreateDeployment; region: string | null },
+): Promise<ProjectRow | undefined> {
   const now = new Date(plane.now());
-  return plane.database.query
+  return trx
     .with('made', (db) =>
       db
         .insertInto('projects')

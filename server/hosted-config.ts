@@ -19,6 +19,7 @@ import {
 } from './environment-values.ts';
 import { readAdminToken, readKey, readPreviousKey } from './hosted-secrets.ts';
 import type { Issuer } from './id-tokens.ts';
+import type { Quotas } from './plane.ts';
 
 export type HostedConfig = AwsConfig & {
   /** `url` goes to pg as it is, `sslmode` and all. `connections`: the size of the pool of one replica. */
@@ -38,6 +39,7 @@ export type HostedConfig = AwsConfig & {
   adminToken: string | null;
   maxBuilds: number;
   maxBuildsPerAccount: number;
+  quotas: Quotas;
   /** From the claim of an attempt until it must have ended. */
   timeLimitMs: number;
   /** From the start of a builder's task until its program must have begun. */
@@ -84,6 +86,10 @@ export function readHostedConfig(environment: NodeJS.ProcessEnv): HostedConfig {
     ...readAws(values),
     maxBuilds,
     maxBuildsPerAccount: values.whole('SPHERE_MAX_BUILDS_PER_ACCOUNT', maxBuilds ?? 20, 1, 5000),
+    quotas: {
+      projects: values.whole('SPHERE_MAX_PROJECTS_PER_ACCOUNT', 500, 1, 100_000),
+      previews: values.whole('SPHERE_MAX_PREVIEWS_PER_PROJECT', 50, 1, 10_000),
+    },
     timeLimitMs: values.whole('SPHERE_BUILD_MINUTES', 45, 1, 360) * 60_000,
     startLimitMs: values.whole('SPHERE_START_MINUTES', 10, 1, 60) * 60_000,
     leaseMs: values.whole('SPHERE_LEASE_SECONDS', 30, 5, 300) * 1000,

@@ -86,6 +86,7 @@ async function open(
       settings: {
         maxBuilds: config.maxBuilds,
         maxBuildsPerAccount: config.maxBuildsPerAccount,
+        quotas: config.quotas,
         timeLimitMs: config.timeLimitMs,
         startLimitMs: config.startLimitMs,
         leaseMs: config.leaseMs,

@@ -5,10 +5,15 @@ import type { Tables } from './database/tables.ts';
 import type { Keys } from './keys.ts';
 import type { BuildRunner, LogStore, Site, SiteStore } from './ports.ts';
 
+/** What one account may have (`quotas.ts`). */
+export type Quotas = { projects: number; previews: number };
+
 export type PlaneSettings = {
   /** How many builds run at once, and how many of one account. */
   maxBuilds: number;
   maxBuildsPerAccount: number;
+  /** Null where nobody shares the plane. */
+  quotas: Quotas | null;
   /** Milliseconds for one build's commands. */
   timeLimitMs: number;
   /** Milliseconds from the claim to the builder's first request. */

@@ -16,6 +16,8 @@ export type RateLimitOptions = {
 export type RateLimits = {
   /** Once it is known who calls. */
   caller: RequestHandler;
+  /** For what costs much, after `caller`: an account has few such requests at a time, and so many in a minute. */
+  heavy: RequestHandler;
   /**
    * For a request that shows no token that counts. One that does is never kept waiting for what others do at the same
    * address: a team, and all builds of a plane, may stand behind one.
@@ -31,6 +33,8 @@ export type RateLimits = {
 };
 
 const windowMs = 60_000;
+/** Heavy requests of an account in a minute, and at a time, on each replica. A build has one, and more when its upload is slow. */
+const heavyOfAccount = { perMinute: 120, atOnce: 4 } as const;
 /** A build sends its log in batches, hundreds a second at times; this many in a minute no build needs. */
 const perAttempt = 30_000;
 
@@ -72,8 +76,27 @@ export function createRateLimits({ perToken, refusals, store }: RateLimitOptions
     store: new MemoryStore(),
     keyGenerator: ({ params }) => `${params.deployment} ${params.attempt}`,
   });
+  const ofHeavy = rateLimit({
+    ...common,
+    limit: heavyOfAccount.perMinute,
+    store: new MemoryStore(),
+    keyGenerator: (_, { locals }) => accountOf(callerOf(locals)),
+  });
+  const underway = new Map<string, number>();
   return {
     refused,
+    heavy(request, response, next) {
+      const account = accountOf(callerOf(response.locals));
+      const others = underway.get(account) ?? 0;
+      if (others >= heavyOfAccount.atOnce) return next(tooMany(1));
+      underway.set(account, others + 1);
+      response.once('close', () => {
+        const left = (underway.get(account) ?? 1) - 1;
+        if (left > 0) underway.set(account, left);
+        else underway.delete(account);
+      });
+      return ofHeavy(request, response, next);
+    },
     socket: {
       asked: (token) => count(stores.token, tokenKey(token), perToken),
       refused: (address) => count(stores.refused, ipKeyGenerator(address), refusals),
@@ -90,6 +113,8 @@ export function createRateLimits({ perToken, refusals, store }: RateLimitOptions
 }
 
 const tokenKey = (token: string | null) => token ?? 'embedded';
+
+const accountOf = (caller: Caller) => ('account' in caller ? caller.account : caller.kind);
 
 async function count(store: Store, key: string, limit: number): Promise<void> {
   const { totalHits, resetTime } = await store.increment(key);

@@ -69,7 +69,7 @@ export function attachSockets(
       await callers.admit(socketEvents.connect, holder, {});
       socket.data.holder = holder;
       // A removal that falls between the look at the token and this is seen by the next look at all that is open.
-      const release = uses.hold(holder.token, () => socket.conn.close());
+      const release = uses.hold(holder, () => socket.conn.close());
       socket.conn.once('close', release);
       // It may have closed while its token was looked up: nothing tells of it any more.
       if (socket.conn.readyState !== 'open') return release();

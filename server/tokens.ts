@@ -8,6 +8,7 @@ import type { Database } from './database/database.ts';
 import type { TokenTable } from './database/tables.ts';
 import { hashToken, newId } from './keys.ts';
 import type { Queries } from './plane.ts';
+import { checkCredentials } from './quotas.ts';
 import { isMisspelt, newToken } from './token-text.ts';
 
 /** The one token that belongs to no account. */
@@ -28,6 +29,7 @@ export async function createToken(
   const id = newId('tok');
   await database.transaction(async (trx) => {
     const owner = await accountId(trx, account);
+    await checkCredentials(trx, owner, 'tokens');
     await trx
       .insertInto('tokens')
       .values({

@@ -11,6 +11,7 @@ import type { Tables, TrustTable } from './database/tables.ts';
 import type { IdTokens, Job } from './id-tokens.ts';
 import { hashToken, newId } from './keys.ts';
 import type { Plane, Queries } from './plane.ts';
+import { checkCredentials } from './quotas.ts';
 import { newToken } from './token-text.ts';
 import { tokensRemoved } from './tokens.ts';
 
@@ -47,6 +48,7 @@ export async function createTrust(
       });
     }
     if (!project) await checkFreeSlug(trx, owner, request.project);
+    await checkCredentials(trx, owner, 'trusts');
     const row = await trx
       .insertInto('trusts')
       .values({

@@ -332,6 +332,13 @@ const tokens: Migration = {
   },
 };
 
+/** What an account has, with what it has removed, is counted. */
+const quotas: Migration = {
+  async up(db) {
+    await db.schema.createIndex('projects_ever_of_account').on('projects').column('account_id').execute();
+  },
+};
+
 const migrations: Record<string, Migration> = {
   '0001-initial': initial,
   '0002-hosted': hosted,
@@ -341,6 +348,7 @@ const migrations: Record<string, Migration> = {
   '0006-environment': environment,
   '0007-tokens': tokens,
   '0008-isolation': isolation,
+  '0009-quotas': quotas,
 };
 const provider: MigrationProvider = { getMigrations: async () => migrations };
 

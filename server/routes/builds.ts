@@ -13,13 +13,7 @@ import {
 } from '../../contract/builder-api.ts';
 import { SphereError } from '../../contract/errors.ts';
 import { batchLimits, maxLineLength, type NewLine } from '../../contract/logs.ts';
-import {
-  lookAlikePaths,
-  type Manifest,
-  manifestSchema,
-  outputLimits,
-  sha256Pattern,
-} from '../../contract/manifest.ts';
+import { lookAlikePaths, type Manifest, outputLimits, sha256Pattern } from '../../contract/manifest.ts';
 import { routePath } from '../../contract/routes.ts';
 import { logStreams } from '../../contract/words.ts';
 import {
@@ -34,6 +28,7 @@ import {
   onBuiltAttempt,
   registerBuilder,
 } from '../attempts.ts';
+import { checkManifest } from '../check-manifest.ts';
 import { findManifest, manifestName, siteOf } from '../deployments.ts';
 import type { Plane } from '../plane.ts';
 import type { Site, Upload } from '../ports.ts';
@@ -95,8 +90,9 @@ export function buildRoutes(plane: Plane): RouteTable {
     },
     buildManifest: {
       body: { json: '32mb' },
+      heavy: true,
       async answer({ request, attempt }) {
-        const manifest = parse(manifestSchema, request.body);
+        const manifest = await checkManifest(request.body);
         const files = Object.values(manifest.files);
         checkOutput(files);
         checkPaths(Object.keys(manifest.files));

@@ -146,7 +146,7 @@ async function streamLogs(
   }
   await prepareReading(plane, row);
   const gone = new AbortController();
-  const release = uses.hold(holder().token, () => response.destroy());
+  const release = uses.hold(holder(), () => response.destroy());
   response.on('close', () => {
     release();
     gone.abort();

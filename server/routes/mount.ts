@@ -28,7 +28,12 @@ export type RouteContext = {
 /** What a route does. What it returns is the answer's body; `undefined` when it has answered itself. */
 export type Answer = (context: RouteContext) => Promise<unknown>;
 /** `json` (the default) parses the body up to its limit; `stream` leaves it to the route. */
-export type RouteDefinition = { answer: Answer; body?: { json: string } | 'stream' };
+export type RouteDefinition = {
+  answer: Answer;
+  body?: { json: string } | 'stream';
+  /** It costs memory and time: an account has few at a time. */
+  heavy?: true;
+};
 export type RouteTable = Partial<Record<RouteName, RouteDefinition>>;
 
 export type MountOptions = {
@@ -90,7 +95,8 @@ export function mountRoutes({ callers, limits, record, report }: MountOptions, t
               reviver: wellFormed,
             }),
           ];
-    const rate = limits === null ? [] : [limits.caller];
+    const heavy = definition.heavy && limits ? [limits.heavy] : [];
+    const rate = limits === null ? [] : [limits.caller, ...heavy];
     router[method](path, authorise, ...rate, ...parse, answer);
   }
   router.use((request) => {

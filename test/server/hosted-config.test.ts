@@ -57,6 +57,7 @@ test('the least that a hosted plane needs gives it everything', () => {
     },
     maxBuilds: 20,
     maxBuildsPerAccount: 20,
+    quotas: { projects: 500, previews: 50 },
     timeLimitMs: 45 * 60_000,
     startLimitMs: 10 * 60_000,
     leaseMs: 30_000,

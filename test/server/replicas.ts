@@ -12,6 +12,7 @@ import type { Database } from '../../server/database/database.ts';
 import { duties } from '../../server/duties.ts';
 import type { Issuer } from '../../server/id-tokens.ts';
 import { createKeys, type Keys } from '../../server/keys.ts';
+import type { Quotas } from '../../server/plane.ts';
 import type { SiteStore } from '../../server/ports.ts';
 import type { RateLimitOptions } from '../../server/rate-limits.ts';
 import { openReplica } from '../../server/replica.ts';
@@ -25,6 +26,7 @@ export type ReplicasOptions = {
   replicas?: number;
   maxBuilds?: number;
   maxBuildsPerAccount?: number;
+  quotas?: Quotas;
   leaseMs?: number;
   /** The keys of each replica. Default: the same for all. */
   keys?: readonly Keys[];
@@ -61,6 +63,7 @@ export async function startReplicas(database: Database, options: ReplicasOptions
         settings: {
           maxBuilds: options.maxBuilds ?? 10,
           maxBuildsPerAccount: options.maxBuildsPerAccount ?? 10,
+          quotas: options.quotas ?? { projects: 500, previews: 50 },
           timeLimitMs: 60_000,
           startLimitMs: 60_000,
           leaseMs: options.leaseMs ?? 30_000,
