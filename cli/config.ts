@@ -1,6 +1,7 @@
 /** The CLI's only reader of the environment. */
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { defaultHome } from '../contract/embedded.ts';
 import { cliEnvironment } from '../contract/environment.ts';
 import { type CiEnvironment, readCiEnvironment } from './ci-environment.ts';
 
@@ -61,7 +62,9 @@ export function readEnvironment(
     ciRun,
     github: ciRun?.service === 'GitHub Actions' ? githubFiles(env) : null,
     colour: wantedColour(env),
-    home: variables.SPHERE_HOME ? path.resolve(cwd, variables.SPHERE_HOME) : defaultHome(env, platform),
+    home: variables.SPHERE_HOME
+      ? path.resolve(cwd, variables.SPHERE_HOME)
+      : defaultHome(env, { platform, homeDirectory: homedir() }),
     credentials: path.join(configDirectory(env), 'sphere', 'credentials.json'),
     forChildren,
   };
@@ -86,16 +89,6 @@ function wantedColour(env: NodeJS.ProcessEnv): Environment['colour'] {
   if (env.NO_COLOR) return 'never';
   if (env.FORCE_COLOR === undefined) return env.TERM === 'dumb' ? 'never' : 'auto';
   return env.FORCE_COLOR === '0' || env.FORCE_COLOR === 'false' ? 'never' : 'always';
-}
-
-/** Where the platform keeps the data of programs. */
-function defaultHome(env: NodeJS.ProcessEnv, platform: NodeJS.Platform): string {
-  if (platform === 'darwin') return path.join(homedir(), 'Library', 'Application Support', 'sphere');
-  const base =
-    env.XDG_DATA_HOME && path.isAbsolute(env.XDG_DATA_HOME)
-      ? env.XDG_DATA_HOME
-      : path.join(homedir(), '.local', 'share');
-  return path.join(base, 'sphere');
 }
 
 /** Where programs keep their settings, on macOS too: command-line tools there do the same. */

@@ -6,7 +6,6 @@ import { accountNamePattern, type Scope, scopes, slugPattern } from './words.ts'
 export const createAccountSchema = z.strictObject({
   name: z.string().regex(accountNamePattern, 'must be 1 to 63 of a-z, 0-9 and single inner hyphens'),
 });
-export type CreateAccount = z.infer<typeof createAccountSchema>;
 export type Account = { name: string; createdAt: string };
 export type CreateAccountAnswer = { account: Account };
 /** `GET /v1/accounts`, by name. */

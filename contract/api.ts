@@ -219,8 +219,6 @@ export type ProjectList = { projects: Project[]; next: string | null };
 /** `DELETE /v1/projects/:slug`: the site, its history and everything that was kept for it go. */
 export type RemoveProjectAnswer = {
   slug: string;
-  /** What that freed; absent where the store does not say. */
-  freedBytes?: number;
   /** What stays and why, a sentence for people, such as the empty bucket that holds the name. */
   kept: string;
 };

@@ -85,9 +85,6 @@ export const phaseSchema = z.strictObject({
 });
 export type PhaseRequest = { phase: BuilderPhase; detections?: Detection[] };
 
-/** `POST …/heartbeat`, every 10 s. */
-export type HeartbeatAnswer = Record<string, never>;
-
 /** `POST …/manifest`: the body is a `Manifest`; the answer names the blobs that the plane lacks. */
 export type ManifestAnswer = {
   /** Each is a `PUT` of exactly this blob's bytes; the plane verifies the digest. */

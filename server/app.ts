@@ -78,6 +78,7 @@ export function createApp(plane: Plane, options: AppOptions): App {
       },
     ),
   );
+  const useInstead = serveSite ? undefined : `Use ${plane.settings.url}.`;
   const isProxy = proxyaddr.compile(options.trustedProxies ?? []);
   const isApi = (request: IncomingMessage) => requestedHost(request.headers.host).kind === 'api';
   return {
@@ -85,7 +86,7 @@ export function createApp(plane: Plane, options: AppOptions): App {
       const host = requestedHost(request.headers.host);
       if (host.kind === 'api') api(request, response);
       else if (host.kind === 'site' && serveSite) serveSite(host.label, request, response);
-      else refuseHost(host.kind === 'site' ? host.label : host.name, response);
+      else refuseHost(host.kind === 'site' ? host.label : host.name, response, useInstead);
     },
     attach: (server) =>
       attachSockets(server, plane, {
@@ -99,9 +100,13 @@ export function createApp(plane: Plane, options: AppOptions): App {
 }
 
 /** Answers a request that came by a foreign host name. */
-export function refuseHost(name: string, response: ServerResponse): void {
+export function refuseHost(
+  name: string,
+  response: ServerResponse,
+  hint = 'Use http://localhost or a site at http://SLUG.localhost, with the port of the plane.',
+): void {
   const error = new SphereError('HOST_REFUSED', `this plane does not answer to the host name "${name}"`, {
-    hint: 'Use http://localhost or a site at http://SLUG.localhost, with the port of the plane.',
+    hint,
   });
   response.writeHead(httpStatusOf(error.code), { 'content-type': 'application/json; charset=utf-8' });
   response.end(JSON.stringify({ error: error.toBody() }));

@@ -1,6 +1,6 @@
 /** The server's configuration: read from the environment once, all problems at once. */
 import { availableParallelism, homedir } from 'node:os';
-import { join } from 'node:path';
+import { defaultHome } from '../contract/embedded.ts';
 import { SphereError } from '../contract/errors.ts';
 
 export type ServerConfig = {
@@ -14,12 +14,6 @@ export type ServerConfig = {
   /** The whole environment, for the builders, which scrub it themselves. */
   environment: NodeJS.ProcessEnv;
 };
-
-/** The embedded plane's data directory where `SPHERE_HOME` does not say otherwise. */
-export function defaultHome(environment: NodeJS.ProcessEnv = process.env): string {
-  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', 'sphere');
-  return join(environment.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'sphere');
-}
 
 /** Reads the configuration. `flags` go above the environment. Throws `CONFIGURATION_INVALID` naming every problem. */
 export function readConfig(
@@ -36,7 +30,10 @@ export function readConfig(
     return fallback;
   };
   const config: ServerConfig = {
-    home: flags.home ?? (environment.SPHERE_HOME || defaultHome(environment)),
+    home:
+      flags.home ??
+      (environment.SPHERE_HOME ||
+        defaultHome(environment, { platform: process.platform, homeDirectory: homedir() })),
     port: flags.port ?? number('SPHERE_PORT', null, 1, 65_535),
     maxBuilds: number(
       'SPHERE_MAX_BUILDS',

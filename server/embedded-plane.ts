@@ -191,7 +191,10 @@ async function open(
   closers.push(() => sockets.close());
   loop = startWorkLoop(plane, duties);
   const { stop } = loop;
-  closers.push(() => stop());
+  closers.push(() => {
+    ending.abort(new Error('the plane ends'));
+    return stop();
+  });
   await writePort(config.home, port);
   await writePlaneFile(config.home, { url, token: plane.keys.accountToken, pid: process.pid, version });
   closers.push(() => removePlaneFile(config.home));

@@ -14,7 +14,7 @@ import type { HostedConfig } from './hosted-config.ts';
 import { sweepDuty, sweepStores } from './hosted-sweep.ts';
 import { knownIssuers } from './id-tokens.ts';
 import { createKeys } from './keys.ts';
-import { planeId } from './plane-id.ts';
+import { keepBucketNames, planeId } from './plane-facts.ts';
 import { openReplica } from './replica.ts';
 import type { RunningServer } from './running-server.ts';
 import { checkStoredKey } from './stored-keys.ts';
@@ -48,6 +48,12 @@ async function open(
   const keys = createKeys(config.key, config.previousKey);
   await checkStoredKey(database, keys);
   const id = await planeId(database);
+  await keepBucketNames(database, {
+    SPHERE_BUCKET_NAMES: config.s3.bucketNames,
+    SPHERE_BUCKET_PREFIX: config.s3.bucketPrefix,
+    SPHERE_ARTIFACT_PREFIX: config.s3.artifactPrefix,
+    'AWS account': config.accountId,
+  });
   const adminToken = await ensureAdminToken({ database, now: Date.now }, config.adminToken);
   if (adminToken !== null) {
     log('This is the first start. The admin token, which is not shown again:');

@@ -40,7 +40,7 @@ const perAttempt = 30_000;
 
 /** Counts by `options`. While the place where it is counted is away, nobody is kept waiting. */
 export function createRateLimits({ perToken, refusals, store }: RateLimitOptions): RateLimits {
-  const common: Partial<Options> = {
+  const common = (setting: RateSetting): Partial<Options> => ({
     windowMs,
     standardHeaders: 'draft-8',
     legacyHeaders: false,
@@ -48,12 +48,12 @@ export function createRateLimits({ perToken, refusals, store }: RateLimitOptions
     // Who stands before us is a setting, which has been checked where it was read.
     validate: false,
     handler(_request, response, next) {
-      next(tooMany(Number(response.getHeader('retry-after') ?? windowMs / 1000)));
+      next(tooMany(Number(response.getHeader('retry-after') ?? windowMs / 1000), setting));
     },
-  };
+  });
   const stores = { refused: store('refused'), token: store('token') };
   const refused = rateLimit({
-    ...common,
+    ...common('SPHERE_REFUSALS_PER_MINUTE'),
     limit: refusals,
     store: stores.refused,
     keyGenerator: ({ ip }) => ipKeyGenerator(ip ?? ''),
@@ -62,7 +62,7 @@ export function createRateLimits({ perToken, refusals, store }: RateLimitOptions
   });
   const callerOf = (locals: Record<string, unknown>) => locals.caller as Caller;
   const ofToken = rateLimit({
-    ...common,
+    ...common('SPHERE_REQUESTS_PER_MINUTE'),
     limit: perToken,
     store: stores.token,
     keyGenerator: (_, { locals }) => {
@@ -71,13 +71,13 @@ export function createRateLimits({ perToken, refusals, store }: RateLimitOptions
     },
   });
   const ofBuild = rateLimit({
-    ...common,
+    ...common(null),
     limit: perAttempt,
     store: new MemoryStore(),
     keyGenerator: ({ params }) => `${params.deployment} ${params.attempt}`,
   });
   const ofHeavy = rateLimit({
-    ...common,
+    ...common(null),
     limit: heavyOfAccount.perMinute,
     store: new MemoryStore(),
     keyGenerator: (_, { locals }) => accountOf(callerOf(locals)),
@@ -88,7 +88,7 @@ export function createRateLimits({ perToken, refusals, store }: RateLimitOptions
     heavy(request, response, next) {
       const account = accountOf(callerOf(response.locals));
       const others = underway.get(account) ?? 0;
-      if (others >= heavyOfAccount.atOnce) return next(tooMany(1));
+      if (others >= heavyOfAccount.atOnce) return next(tooMany(1, null));
       underway.set(account, others + 1);
       response.once('close', () => {
         const left = (underway.get(account) ?? 1) - 1;
@@ -98,8 +98,9 @@ export function createRateLimits({ perToken, refusals, store }: RateLimitOptions
       return ofHeavy(request, response, next);
     },
     socket: {
-      asked: (token) => count(stores.token, tokenKey(token), perToken),
-      refused: (address) => count(stores.refused, ipKeyGenerator(address), refusals),
+      asked: (token) => count(stores.token, tokenKey(token), perToken, 'SPHERE_REQUESTS_PER_MINUTE'),
+      refused: (address) =>
+        count(stores.refused, ipKeyGenerator(address), refusals, 'SPHERE_REFUSALS_PER_MINUTE'),
     },
     caller(request, response, next) {
       const caller = callerOf(response.locals);
@@ -116,14 +117,17 @@ const tokenKey = (token: string | null) => token ?? 'embedded';
 
 const accountOf = (caller: Caller) => ('account' in caller ? caller.account : caller.kind);
 
-async function count(store: Store, key: string, limit: number): Promise<void> {
+async function count(store: Store, key: string, limit: number, setting: RateSetting): Promise<void> {
   const { totalHits, resetTime } = await store.increment(key);
   if (totalHits <= limit) return;
   const waitMs = resetTime === undefined ? windowMs : resetTime.getTime() - Date.now();
-  throw tooMany(Math.max(1, Math.ceil(waitMs / 1000)));
+  throw tooMany(Math.max(1, Math.ceil(waitMs / 1000)), setting);
 }
 
-const tooMany = (seconds: number) =>
+/** The setting that says how often; null: none does. */
+type RateSetting = 'SPHERE_REQUESTS_PER_MINUTE' | 'SPHERE_REFUSALS_PER_MINUTE' | null;
+
+const tooMany = (seconds: number, setting: RateSetting) =>
   new SphereError('RATE_LIMITED', `there were too many requests; the next may come in ${seconds} s`, {
-    hint: 'Wait, and ask less often. Whoever runs the plane sets how often: SPHERE_REQUESTS_PER_MINUTE.',
+    hint: `Wait, and ask less often.${setting === null ? '' : ` Whoever runs the plane sets how often: ${setting}.`}`,
   });

@@ -59,16 +59,16 @@ export async function watchDisk(options: DiskWatchOptions): Promise<DiskWatch> {
   const full = new AbortController();
   const start = await look(options.directory);
   const least = leastFree(start);
-  let timer: NodeJS.Timeout | null = null;
+  let timer: NodeJS.Timeout | undefined;
   let last = start;
   const check = async () => {
     last = await look(options.directory);
     // The commands are ended first, and it is asked afterwards whose fault it was: counting takes time.
     if (last.free < least.bytes || last.freeFiles < least.files) full.abort(diskFull(last));
-    else if (timer !== null) next();
   };
+  let stopped = false;
   const next = () => {
-    timer = setTimeout(() => check().catch(next), lookEveryMs);
+    if (!stopped && !full.signal.aborted) timer = setTimeout(() => check().then(next, next), lookEveryMs);
   };
   next();
   return {
@@ -76,17 +76,17 @@ export async function watchDisk(options: DiskWatchOptions): Promise<DiskWatch> {
     explain: async (error) =>
       full.signal.aborted && error === full.signal.reason ? blame(options, start, last) : error,
     stop: () => {
-      if (timer !== null) clearTimeout(timer);
-      timer = null;
+      stopped = true;
+      clearTimeout(timer);
     },
   };
 }
 
-const stopped = ({ free, freeFiles }: DiskState) =>
+const whatWasLeft = ({ free, freeFiles }: DiskState) =>
   `Only ${size(free)}${freeFiles < reserve.files ? ` and ${freeFiles} files` : ''} were left on the disk of the machine that builds, and the build was stopped`;
 
 function diskFull(now: DiskState): SphereError {
-  return new SphereError('DISK_FULL', `${stopped(now)}.`, {
+  return new SphereError('DISK_FULL', `${whatWasLeft(now)}.`, {
     hint: '`sphere prune` frees space; most of what was taken is not of this build.',
   });
 }
@@ -98,7 +98,7 @@ async function blame(options: DiskWatchOptions, start: DiskState, now: DiskState
     Number.isFinite(now.freeFiles) && own.files > Math.max(start.freeFiles - now.freeFiles, 1) / 2;
   if (!bytes && !(files && now.freeFiles < reserve.files)) return diskFull(now);
   const came = bytes ? size(own.bytes) : `${own.files} of them`;
-  return new SphereError('BUILD_FAILED', `${stopped(now)}: its files have come to ${came}.`, {
+  return new SphereError('BUILD_FAILED', `${whatWasLeft(now)}: its files have come to ${came}.`, {
     hint: 'Look in the log for what it was writing. They are removed now; `sphere prune` frees more space.',
   });
 }

@@ -14,7 +14,6 @@ export const command: CommandFile = {
   async run(context, [slug = ''], options: { preview?: string }): Promise<Result> {
     const { openPlane } = await import('../session.ts');
     if (options.preview !== undefined) return removePreview(context, slug, options.preview);
-    const { bytes } = await import('../format.ts');
     const { kind, api } = await openPlane(context, { slug });
     const [project, deployments] = await Promise.all([
       api.getProject(slug),
@@ -27,8 +26,7 @@ export const command: CommandFile = {
       return { json: { removed: false, slug: project.slug }, text: null };
     }
     const answer = await api.removeProject(project.slug);
-    const freed = answer.freedBytes === undefined ? '' : `, which frees ${bytes(answer.freedBytes)}`;
-    note(`Removed ${project.slug}${freed}. What stays: ${answer.kept.replace(/\.$/, '')}.`);
+    note(`Removed ${project.slug}. What stays: ${answer.kept.replace(/\.$/, '')}.`);
     return { json: { removed: true, ...answer }, text: answer.slug };
   },
 };

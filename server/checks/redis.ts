@@ -22,7 +22,7 @@ export async function checkRedis(url: string): Promise<Check[]> {
     await client.connect();
     // INFO has the policy, too: hosted Redis servers such as ElastiCache refuse CONFIG.
     const fields = readFields(await client.info());
-    return [checkVersion(fields), checkPolicy(fields)];
+    return [checkVersion(fields), checkPolicy(fields), checkMode(fields)];
   } catch (error) {
     // What broke the connection says more than that it is closed.
     return [
@@ -48,6 +48,18 @@ function checkVersion(fields: Map<string, string>): Check {
   const seen = `version ${version}`;
   if (Number.parseInt(version, 10) >= leastVersion) return { name, ok: true, seen };
   return { name, ok: false, seen, fix: `Upgrade it to Redis ${leastVersion} or newer, or to Valkey.` };
+}
+
+function checkMode(fields: Map<string, string>): Check {
+  const name = 'redis mode';
+  const mode = fields.get('redis_mode') ?? 'standalone';
+  if (mode !== 'cluster') return { name, ok: true, seen: mode };
+  return {
+    name,
+    ok: false,
+    seen: 'cluster: what is stored in one step has keys on several of its nodes',
+    fix: 'Use one primary, with replicas if you like: on ElastiCache, cluster mode disabled.',
+  };
 }
 
 function checkPolicy(fields: Map<string, string>): Check {

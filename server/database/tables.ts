@@ -217,7 +217,7 @@ export type EnvironmentValueTable = {
 };
 
 /** What a plane is, whatever its replicas: its own id, drawn once. */
-export type PlaneFactTable = { name: 'id'; value: string };
+export type PlaneFactTable = { name: 'id' | 'bucket names'; value: string };
 
 export type Tables = {
   accounts: AccountTable;

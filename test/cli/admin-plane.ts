@@ -31,7 +31,6 @@ const project = {
 };
 const removed: RemoveProjectAnswer = {
   slug: project.slug,
-  freedBytes: 1_200_000,
   kept: 'the bucket "shop", empty, so that nobody can take its name over',
 };
 

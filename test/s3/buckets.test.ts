@@ -2,9 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import {
   CreateBucketCommand,
+  GetBucketLifecycleConfigurationCommand,
   GetBucketPolicyCommand,
   GetBucketTaggingCommand,
   ListObjectsV2Command,
+  PutBucketLifecycleConfigurationCommand,
   PutBucketTaggingCommand,
   PutObjectCommand,
   type S3Client,
@@ -405,7 +407,7 @@ test('a bucket that is prepared once more keeps the settings of what is live', a
 });
 
 describe('the artifact bucket', () => {
-  test('is private, one per region, and forgets only sources, caches, logs and unfinished uploads by age', async () => {
+  test('is private, one per region, and forgets only sources, caches and unfinished uploads by age', async () => {
     const options = s3.options({ artifactPrefix: 'private' });
     await createS3SiteStore(options).prepare(newSite({ region: 'eu-central-1' }));
     const bucket = 'private-123456789012-eu-central-1';
@@ -418,11 +420,40 @@ describe('the artifact bucket', () => {
     expect([...rules.matchAll(/<Prefix>([^<]*)<\/Prefix>/g)].map(([, prefix]) => prefix)).toEqual([
       'sources/',
       'caches/',
-      'logs/',
       '',
     ]);
-    expect(rules.match(/<Expiration>/g)).toHaveLength(3);
+    expect(rules.match(/<Expiration>/g)).toHaveLength(2);
     await expect(keysOf(bucket, s3.stranger)).rejects.toMatchObject({ name: 'AccessDenied' });
+  });
+
+  test('has the rules of this version, and those that somebody else has made', async () => {
+    const options = s3.options({ artifactPrefix: 'ruled' });
+    const bucket = 'ruled-123456789012-eu-central-1';
+    const prepare = () => createS3SiteStore(options).prepare(newSite({ region: 'eu-central-1' }));
+    const rules = async () => {
+      const { Rules = [] } = await s3.client.send(
+        new GetBucketLifecycleConfigurationCommand({ Bucket: bucket }),
+      );
+      return Rules.map(({ ID, Expiration }) => `${ID} ${Expiration?.Days ?? '-'}`).sort();
+    };
+    await prepare();
+    const own = await rules();
+    const rule = (ID: string, Prefix: string, Days: number) =>
+      ({ ID, Status: 'Enabled', Filter: { Prefix }, Expiration: { Days } }) as const;
+    const Rules = [
+      rule('sphere-logs', 'logs/', 180),
+      rule('sphere-sources', 'sources/', 1),
+      rule('theirs', 'x/', 9),
+    ];
+    const change = { Bucket: bucket, LifecycleConfiguration: { Rules } };
+    await s3.client.send(new PutBucketLifecycleConfigurationCommand(change));
+    await prepare();
+    expect(await rules()).toEqual([...own, 'theirs 9']);
+    const before = s3.proxy.asked.length;
+    await prepare();
+    const again = s3.proxy.asked.slice(before).map(({ operation }) => operation);
+    expect(again).toContain('GetBucketLifecycleConfiguration');
+    expect(again).not.toContain('PutBucketLifecycleConfiguration');
   });
 
   test("is refused when it is another's", async () => {

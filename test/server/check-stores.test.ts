@@ -153,6 +153,7 @@ describe('Redis', () => {
     expect(await checkRedis(redisUrl)).toEqual([
       { name: 'redis', ok: true, seen: expect.stringMatching(/^version 7\./) },
       { name: 'redis memory policy', ok: true, seen: 'noeviction' },
+      { name: 'redis mode', ok: true, seen: 'standalone' },
     ]);
   });
 
@@ -168,8 +169,9 @@ describe('Redis', () => {
     expect(policy?.fix).toContain('maxmemory-policy noeviction');
   });
 
-  test('that is too old fails', async () => {
-    const old = '# Server\r\nredis_version:6.2.14\r\nmaxmemory_policy:noeviction\r\nloading:0\r\n';
+  test('that is too old, or a cluster, fails', async () => {
+    const old =
+      '# Server\r\nredis_version:6.2.14\r\nredis_mode:cluster\r\nmaxmemory_policy:noeviction\r\nloading:0\r\n';
     const server = createTcpServer((socket) => {
       socket.on('data', (text) => {
         // ioredis sends several commands at once, INFO among them; each takes an answer.
@@ -180,7 +182,13 @@ describe('Redis', () => {
     }).listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     onTestFinished(() => void server.close());
-    const [version] = await checkRedis(`redis://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const checks = await checkRedis(`redis://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    const [version, , mode] = checks;
+    expect(mode).toMatchObject({
+      ok: false,
+      seen: expect.stringMatching(/^cluster/),
+      fix: expect.stringMatching(/cluster mode disabled/),
+    });
     expect(version).toMatchObject({
       ok: false,
       seen: 'version 6.2.14',

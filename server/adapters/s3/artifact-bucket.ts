@@ -29,13 +29,12 @@ export const artifactKeys = {
 };
 
 /**
- * Only what is worth nothing after a while goes by age: blobs and manifests go when nothing refers to them. Closed
- * parts of logs are kept as long as the records of their deployments may be read, half a year.
+ * Only what is worth nothing after a while goes by age: blobs and manifests go when nothing refers to them, logs when the
+ * plane frees them (`old-logs.ts`): that of a live site is kept however old it is.
  */
 const lifecycle: LifecycleRule[] = [
   expiring('sphere-sources', 'sources/', 7),
   expiring('sphere-caches', 'caches/', 30),
-  expiring('sphere-logs', 'logs/', 180),
   {
     ID: 'sphere-unfinished-uploads',
     Status: 'Enabled',
@@ -84,23 +83,44 @@ async function prepareArtifactBucket(s3: S3, region: string): Promise<string> {
     await putTags(s3, region, bucket, tags);
   }
   // The rules are put last: where they are, all before them was done.
-  if (!(await hasLifecycle(s3, region, bucket))) await configure(s3, region, bucket);
+  const rules = await lifecycleOf(s3, region, bucket);
+  const [ours, others] = [rules.filter(isOurs), rules.filter((rule) => !isOurs(rule))];
+  if (textOf(ours) !== textOf(lifecycle)) await configure(s3, region, bucket, others);
   return bucket;
 }
 
-async function hasLifecycle(s3: S3, region: string, bucket: string): Promise<boolean> {
+const isOurs = ({ ID }: LifecycleRule) => ID?.startsWith('sphere-') === true;
+
+/** What `rules` come to, in whatever order and form a store gives them back. */
+function textOf(rules: readonly LifecycleRule[]): string {
+  return rules
+    .map((rule) => {
+      const days = rule.Expiration?.Days ?? rule.AbortIncompleteMultipartUpload?.DaysAfterInitiation;
+      return `${rule.ID} ${rule.Status} ${rule.Filter?.Prefix || rule.Prefix || ''} ${days}`;
+    })
+    .sort()
+    .join('\n');
+}
+
+async function lifecycleOf(s3: S3, region: string, bucket: string): Promise<LifecycleRule[]> {
   try {
     const { Rules = [] } = await s3.call(region, (client, options) =>
       client.send(new GetBucketLifecycleConfigurationCommand({ Bucket: bucket, ...s3.owner }), options),
     );
-    return lifecycle.every(({ ID }) => Rules.some((rule) => rule.ID === ID));
+    return Rules;
   } catch (error) {
-    if (nameOf(error) === 'NoSuchLifecycleConfiguration') return false;
+    if (nameOf(error) === 'NoSuchLifecycleConfiguration') return [];
     throw error;
   }
 }
 
-async function configure(s3: S3, region: string, bucket: string): Promise<void> {
+/** `others`: rules that somebody else has made, which stay. */
+async function configure(
+  s3: S3,
+  region: string,
+  bucket: string,
+  others: readonly LifecycleRule[],
+): Promise<void> {
   const { compatible } = s3.options;
   const blockAcls = compatible ? compatible.blockPublicAcls === true : true;
   await s3.call(region, (client, options) =>
@@ -122,7 +142,7 @@ async function configure(s3: S3, region: string, bucket: string): Promise<void> 
     client.send(
       new PutBucketLifecycleConfigurationCommand({
         Bucket: bucket,
-        LifecycleConfiguration: { Rules: lifecycle },
+        LifecycleConfiguration: { Rules: [...others, ...lifecycle] },
         ...s3.owner,
       }),
       options,
