@@ -52,7 +52,7 @@ const modulesCache = ({ key }: ModulesKey) => `modules-${key}`;
 async function install(
   context: BuildContext,
   command: PlannedCommand,
-  { steps, tools }: Installation,
+  { plan, steps, tools }: Installation,
 ): Promise<Refused | null> {
   const ending = await steps.attempt(command);
   const failure = failureOf('install', ending);
@@ -61,7 +61,11 @@ async function install(
   if (refusal !== null) return { ...refusal, failure };
   const instead = command.kind === 'derived' ? installRetry(command.command, ending.lastLines) : null;
   if (instead === null) throw failure;
-  warn(context, 'The lockfile does not fit package.json on this machine, so versions may differ from yours.');
+  const name = plan.packageManager?.name ?? 'npm';
+  warn(
+    context,
+    `The lockfile does not fit package.json, so versions may differ from yours: run \`${name} install\`, and commit the lockfile.`,
+  );
   await steps.run('install', { ...command, command: instead });
   return null;
 }

@@ -102,7 +102,10 @@ export function openPlane(options: PlaneOptions): Plane {
       } catch (error) {
         options.signal.throwIfAborted();
         const since = whileHeard ? Math.max(started, heardAt) : started;
-        if (error instanceof AttemptStale || (error instanceof SphereError && !isPassing(error))) throw error;
+        if (error instanceof AttemptStale) throw error;
+        // Lines are held back meanwhile; with all else, waiting does not empty a disk.
+        const held = whileHeard && error instanceof SphereError && error.code === 'DISK_FULL';
+        if (error instanceof SphereError && !held && !isPassing(error)) throw error;
         if (performance.now() - since + pause > patience) throw unreachable(what, patience, error);
         await wait(pause * (0.5 + Math.random() / 2), undefined, { signal: options.signal });
       }
@@ -193,6 +196,7 @@ function isPassing(error: SphereError): boolean {
 function refusal(status: number, text: string): Error {
   const body = errorIn(text);
   if (body?.code === 'ATTEMPT_STALE') return new AttemptStale(body.message);
+  if (body?.code === 'DISK_FULL') return SphereError.fromBody(body);
   if (status >= 500 || status === 408 || status === 429 || body === null) {
     return new SphereError('INFRASTRUCTURE', `The plane answered with ${status}: ${text.slice(0, 200)}`);
   }

@@ -39,7 +39,7 @@ export function conclude(
       status === 'ready' ? `${id} had begun to publish and is live: ${url}` : `${id} is ${status}.`;
     throw new DeploymentEnded(deployment, 'INTERRUPTED', `Interrupted; ${seen}`, {
       // Its log line was left out (see progress.ts), for this place.
-      ...(error ? { details: [error.message] } : {}),
+      ...(error && reason !== 'user' ? { details: [error.message] } : {}),
       ...(status === 'ready' && deployment.target === LIVE
         ? { hint: 'To go back to what was live before: `sphere rollback`.' }
         : {}),
@@ -58,6 +58,8 @@ export function conclude(
     sayAddresses({ output }, deployment);
     return { json: resultObject('deployed', deployment), text: url };
   }
+  if (output.live) output.note('');
+  output.note(timeLine(deployment, tookMs));
   throw endError(deployment);
 }
 
@@ -65,7 +67,7 @@ export function conclude(
 export function endError(deployment: Deployment): DeploymentEnded {
   const { status, reason, error, id } = deployment;
   if (reason === 'user') {
-    return new DeploymentEnded(deployment, 'DEPLOYMENT_CANCELLED', `${id} was cancelled by somebody else.`, {
+    return new DeploymentEnded(deployment, 'DEPLOYMENT_CANCELLED', `${id} was cancelled.`, {
       hint: `What was live stays. Deploy again when it is wanted; \`sphere logs ${id}\` shows how far it came.`,
     });
   }

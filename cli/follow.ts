@@ -38,7 +38,7 @@ export async function followDeployment(request: FollowRequest): Promise<Deployme
   try {
     const ended = await watchStatus(request, progress, log.ended);
     await log.drain();
-    progress.end(ended.status === 'ready', Date.parse(ended.finishedAt ?? '') || Date.now());
+    progress.end(ended.status === 'ready' || ended.reason === 'ignored');
     return ended;
   } finally {
     interrupted.removeEventListener('abort', cancelling);

@@ -1,8 +1,7 @@
-/** Shows a deployment as it goes: build lines under their phases, each phase with how long it took. */
+/** Shows a deployment as it goes: build lines under their phases, each phase with how it ended. */
 import type { Deployment } from '../contract/api.ts';
 import type { LogLine } from '../contract/logs.ts';
 import { type Phase, phases } from '../contract/words.ts';
-import { duration } from './format.ts';
 import type { Output } from './output.ts';
 
 export type Progress = {
@@ -11,7 +10,7 @@ export type Progress = {
   /** What REST says: phases show also when they print nothing. */
   state(deployment: Deployment): void;
   /** The deployment has ended, `well` or not. */
-  end(well: boolean, at: number): void;
+  end(well: boolean): void;
 };
 
 /** What each phase does, for the spinner. */
@@ -28,18 +27,18 @@ const doing: Record<Phase, string> = {
 /** `startedAt`: milliseconds since 1970. */
 export function createProgress(output: Output, startedAt: number): Progress {
   let shown: Phase | null = null;
-  let since = startedAt;
 
-  const leave = (mark: string, at: number) => {
+  // How long each took is said at the end, by the plane: the first line of a phase may come long after its start.
+  const leave = (well: boolean) => {
     if (shown === null) return;
     output.endSection();
-    output.note(`${mark} ${shown} ${output.paint('dim', duration(at - since))}`);
+    output.note(`${well ? output.paint('green', '✔') : output.paint('red', '✖')} ${shown}`);
     shown = null;
   };
   const enter = (phase: Phase, at: number) => {
-    leave(output.paint('green', '✔'), at);
+    // An attempt that was lost goes back to the queue.
+    leave(shown === null || phases.indexOf(phase) > phases.indexOf(shown));
     shown = phase;
-    since = at;
     output.section(phase);
     output.busy(doing[phase], at);
   };
@@ -47,7 +46,7 @@ export function createProgress(output: Output, startedAt: number): Progress {
 
   return {
     async lines(all) {
-      const lines = all.filter((line) => !isFailure(line));
+      const lines = all.filter((line) => !isEnd(line));
       let from = 0;
       while (from < lines.length) {
         const first = lines[from] as LogLine;
@@ -65,16 +64,16 @@ export function createProgress(output: Output, startedAt: number): Progress {
         output.busy(doing[phase], started ? Date.parse(started) : Date.now());
       }
     },
-    end(well, at) {
+    end(well) {
       output.idle();
-      leave(well ? output.paint('green', '✔') : output.paint('red', '✖'), at);
+      leave(well);
     },
   };
 }
 
-/** The plane's last line of a deployment that failed: the error itself is printed at the end. */
-function isFailure({ stream, text }: LogLine): boolean {
-  return stream === 'sphere' && text.startsWith('Failed: ');
+/** The plane's last line of a deployment that was not published: how it ended is printed at the end. */
+function isEnd({ stream, text }: LogLine): boolean {
+  return stream === 'sphere' && /^(?:Failed|Ignored): /.test(text);
 }
 
 /** The index after the last line from `from` on that is of the same phase. */

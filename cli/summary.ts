@@ -17,13 +17,23 @@ export function publishedLine(deployment: Deployment): string | null {
   return `Published ${count(figures.files, 'file')}, ${bytes(figures.bytes)}: ${parts.join(', ')}${sent}.`;
 }
 
-/** Where the time went, phase by phase; what took under 50 ms is left out. `totalMs` is what the person waited. */
+/** What is not said of where the time went, in milliseconds. */
+const leastSaid = { phase: 50, starting: 500 };
+
+/**
+ * Where the time went, phase by phase. `totalMs` is what the person waited: the rest went before there was a deployment,
+ * for packing, sending, or starting a plane.
+ */
 export function timeLine(deployment: Deployment, totalMs: number): string {
   const spent = new Map<string, number>();
   for (const { phase, durationMs } of deployment.phases) {
     spent.set(phase, (spent.get(phase) ?? 0) + (durationMs ?? 0));
   }
-  const parts = [...spent].filter(([, ms]) => ms >= 50).map(([phase, ms]) => `${phase} ${duration(ms)}`);
+  const before = totalMs - [...spent.values()].reduce((sum, ms) => sum + ms, 0);
+  const parts = [
+    ...(before >= leastSaid.starting ? [`starting ${duration(before)}`] : []),
+    ...[...spent].filter(([, ms]) => ms >= leastSaid.phase).map(([phase, ms]) => `${phase} ${duration(ms)}`),
+  ];
   return `Took ${duration(totalMs)}${parts.length > 0 ? `: ${parts.join(', ')}` : ''}`;
 }
 

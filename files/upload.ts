@@ -135,9 +135,10 @@ async function put(
     const status = response.statusCode;
     if (status >= 200 && status < 300) return null;
     const retryAfterMs = waitOf(response.headers['retry-after']);
+    const error = refusal(item, status, text);
     return {
-      error: refusal(item, status, text),
-      again: status === 408 || status === 429 || status >= 500,
+      error,
+      again: (status === 408 || status === 429 || status >= 500) && !isDiskFull(error),
       ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     };
   } catch (cause) {
@@ -151,6 +152,9 @@ async function put(
     };
   }
 }
+
+/** Trying again does not empty it. */
+const isDiskFull = (error: SphereError) => error.code === 'DISK_FULL';
 
 function isFileError(error: unknown): boolean {
   return (

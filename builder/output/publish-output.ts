@@ -10,6 +10,7 @@ import { type BuildContext, enterPhase, warn } from '../context.ts';
 import { refuseFound, searchOutput } from '../secrets/search-output.ts';
 import { count, since, size } from '../wording.ts';
 import { basePathOf } from './base-path.ts';
+import { servingWarnings } from './serving-warnings.ts';
 import { mountAt, servingOf, withoutNames } from './site.ts';
 import { unlessUnreadable } from './unreadable.ts';
 import { blobPaths, uploadSite } from './upload.ts';
@@ -71,6 +72,7 @@ export async function publishOutput(
       `index.html answers unknown paths too, for ${output.browserRouter}; "spa": false in sphere.json ends that.`,
     );
   }
+  for (const warning of servingWarnings(serving, files).slice(0, namedPaths)) warn(context, warning);
   const basePath = output.basePath ?? (await basePathOfPage(output.directory, files));
   const site = placed(context, { files, serving }, basePath);
   const manifest = { version: 1 as const, ...site };

@@ -24,7 +24,7 @@ export async function chooseRoot(files: SourceFiles, settings: BuildSettings): P
   if (settings.rootDirectory !== undefined) {
     const directory = joinPath(settings.rootDirectory.replace(/\/+$/, ''));
     if ((await files.list(directory)).length === 0) throw await missingRoot(files, directory);
-    return rootAt(files, directory, directory === '.' ? null : 'named by the setting');
+    return rootAt(files, directory, directory === '.' ? null : 'as asked for');
   }
   const top = await rootAt(files, '.', null);
   const applications = await nxApplications(files);

@@ -203,7 +203,9 @@ async function takeResult(
     // The archive is not what its digest says: without it, the next deployment uploads it anew.
     if (error.code === 'DIGEST_MISMATCH' && source.kind === 'upload')
       await plane.sites.removeSource(account_id, source.digest);
-    if (reason === 'infrastructure') return loseAttempt(plane, attempt, reason, error);
+    // A disk that is full is so for the next attempt, too.
+    if (reason === 'infrastructure' && error.code !== 'DISK_FULL')
+      return loseAttempt(plane, attempt, reason, error);
     return failAttempt(plane, attempt, reason, error);
   }
   const row = await onBuiltAttempt(plane, attempt, async (_, row) => row);

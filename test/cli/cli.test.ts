@@ -164,7 +164,7 @@ describe('a deployment that goes well', () => {
     const parts = [
       '--- install',
       'added 3 packages',
-      'install 1.5 s',
+      '✔ install',
       '--- build',
       'built',
       'Published 12 files, 340 kB',

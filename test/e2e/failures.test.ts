@@ -371,7 +371,7 @@ test('cancelled elsewhere', async () => {
   expect({ code: ended.code, prints: `\n${said(ended)}\n` }).toEqual({
     code: 7,
     prints: `
-Error: dpl_ID was cancelled by somebody else.
+Error: dpl_ID was cancelled.
 What was live stays. Deploy again when it is wanted; \`sphere logs dpl_ID\` shows how far it came.
 `,
   });

@@ -65,7 +65,8 @@ test('the first deploy offers the plane of this machine, shows a spinner and col
   await terminal.shows(new RegExp(`${controlSequence}35mmagenta`), '-e');
   await terminal.shows(/^exit 0$/m);
   const screen = terminal.screen();
-  expect(screen).toMatch(/^✔ build \d+\.\d s$/m);
+  expect(screen).toMatch(/^✔ build$/m);
+  expect(screen).toMatch(/^Took .* build \d+\.\d s/m);
   expect(screen).toMatch(/^✔ Published 1 file/m);
   expect(screen).not.toMatch(/^[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏]/m);
   const urls = screen.match(/^http:\/\/in-a-terminal\.localhost:\d+\/$/gm) ?? [];

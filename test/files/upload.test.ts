@@ -181,3 +181,13 @@ test('a file that went away is not tried again', async () => {
   await expect(uploadMissing(gone, { concurrency: 1 })).rejects.toMatchObject({ code: 'ENOENT' });
   expect(tries.size).toBe(0);
 });
+
+test('a disk that is full is said at once, and not tried again', async () => {
+  const error = { code: 'DISK_FULL', message: 'the disk that holds the sites is full' };
+  const { items, tries } = await serverWith(1, async (request, response) => {
+    await buffer(request);
+    response.writeHead(507).end(JSON.stringify({ error }));
+  });
+  await expect(uploadMissing(items, { concurrency: 1 })).rejects.toMatchObject(error);
+  expect([...tries.values()]).toEqual([1]);
+});

@@ -227,6 +227,16 @@ describe('an attempt', () => {
     expect(lines.map((line) => line.text).join('\n')).toContain('Trying once more');
   });
 
+  test('that found the disk full is not tried again: so would the next one', async () => {
+    const { deployment } = await plane.create();
+    await plane.runner.whenStarted(deployment.id);
+    const builder = plane.builder(deployment.id);
+    await builder.register();
+    await builder.fail('infrastructure', 'DISK_FULL');
+    const { deployment: ended } = await plane.ended(deployment.id);
+    expect(ended).toMatchObject({ status: 'error', attempt: 1, error: { code: 'DISK_FULL' } });
+  });
+
   test("whose build failed ends with the builder's own words, and is not tried again", async () => {
     const { deployment } = await plane.create();
     await plane.runner.whenStarted(deployment.id);

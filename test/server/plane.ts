@@ -222,8 +222,8 @@ export function playBuilder(url: string, deployment: string, attempt: number, bo
       }
       return answer;
     },
-    fail: (reason = 'build_failed') =>
-      post('/result', { outcome: 'failed', reason, error: { code: 'BUILD_FAILED', message: 'exit code 1' } }),
+    fail: (reason = 'build_failed', code = 'BUILD_FAILED') =>
+      post('/result', { outcome: 'failed', reason, error: { code, message: 'exit code 1' } }),
   };
   return builder;
 }
