@@ -181,7 +181,7 @@ async function lockProject(
     .selectFrom('projects')
     .select(['slug', 'account_id', 'removed_at'])
     .where('id', '=', id)
-    .forUpdate()
+    .forNoKeyUpdate()
     .executeTakeFirstOrThrow();
   if (removed_at !== null) throw noSuchProject(slug);
   return { account: account_id, project: slug };

@@ -21,8 +21,9 @@ export async function removeProject(
   const project = await findProject(plane, account, slug, { removedToo: true });
   const now = plane.now();
   const { ended, names } = await plane.database.transaction(async (trx) => {
-    // Before its targets are looked at: a preview that somebody makes meanwhile is among them, or is refused.
-    await trx.selectFrom('projects').select('id').where('id', '=', project.id).forUpdate().execute();
+    // Before its targets are looked at: a preview that somebody makes meanwhile is among them, or is refused. Not for its
+    // key, which whoever adds a publication refers to: that one may hold a deployment that is waited for here.
+    await trx.selectFrom('projects').select('id').where('id', '=', project.id).forNoKeyUpdate().execute();
     const targets = await trx
       .selectFrom('targets')
       .selectAll()
