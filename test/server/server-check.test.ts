@@ -139,6 +139,7 @@ describe('sphere server check', () => {
       'ok    database clock',
       'ok    redis',
       'ok    redis memory policy',
+      'ok    redis mode',
       'ok    AWS identity',
       'ok    image in ECR',
       'ok    Fargate Spot quota',
