@@ -80,12 +80,12 @@ async function replaceIdle(file: PlaneFile, say: (text: string) => void): Promis
     api.close();
   }
   say(`Replacing the running plane (Sphere ${file.version}) with ${version}.`);
-  await waitForEnd(file.pid);
+  await waitForExit(file.pid);
   return true;
 }
 
 /** Resolves when the process `pid` has ended. Throws `PLANE_BUSY` when it does not within 15 s. */
-export async function waitForEnd(pid: number): Promise<void> {
+export async function waitForExit(pid: number): Promise<void> {
   const deadline = Date.now() + 15_000;
   while (isAlive(pid)) {
     if (Date.now() > deadline) {
@@ -114,5 +114,10 @@ export function isOlder(a: string, b: string): boolean {
     if (difference !== 0) return difference < 0;
   }
   if (left.prerelease === undefined) return false;
-  return right.prerelease === undefined || left.prerelease < right.prerelease;
+  return right.prerelease === undefined || comesBefore(left.prerelease, right.prerelease);
+}
+
+/** `rc.9` before `rc.10`: parts that are numbers count as numbers (semver.org, 11). */
+function comesBefore(a: string, b: string): boolean {
+  return a.localeCompare(b, 'en', { numeric: true }) < 0;
 }

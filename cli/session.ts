@@ -75,8 +75,8 @@ async function deploymentOrProject({ api }: Plane, id: string): Promise<Deployme
     return await api.getDeployment(id);
   } catch (error) {
     if (!(error instanceof SphereError) || error.code !== 'NOT_FOUND') throw error;
-    const projects = await api.listProjects();
-    if (!projects.some(({ slug }) => slug === id)) throw error;
+    const project = await api.getProject(id).catch(() => null);
+    if (project === null) throw error;
     throw new SphereError('NOT_FOUND', `"${id}" is a project, not a deployment.`, {
       hint: `Its newest deployment: --slug ${id}. All of them: \`sphere ls ${id}\`.`,
       cause: error,

@@ -123,7 +123,7 @@ async function status(context: Context): Promise<Result> {
 
 async function stop(context: Context): Promise<Result> {
   const { home } = context.environment;
-  const [{ answeringPlane }, { createApi }, { waitForEnd }] = await Promise.all([
+  const [{ answeringPlane }, { createApi }, { waitForExit }] = await Promise.all([
     import('../plane-process.ts'),
     import('../api.ts'),
     import('../plane.ts'),
@@ -131,7 +131,7 @@ async function stop(context: Context): Promise<Result> {
   const file = await answeringPlane(home);
   if (!file) return { json: { stopped: false, dataDirectory: home }, text: `No plane runs on ${home}.` };
   await createApi(file).stopPlane(false);
-  await waitForEnd(file.pid);
+  await waitForExit(file.pid);
   return {
     json: { stopped: true, pid: file.pid, dataDirectory: home },
     text: `Stopped the plane (process ${file.pid}).`,
@@ -155,7 +155,7 @@ async function check({ environment, output }: Context): Promise<Result> {
 /** The plane on this machine is stopped for it, unless builds run; replicas of a hosted plane go on. */
 async function rotateKey({ environment, output }: Context): Promise<Result> {
   const { home } = environment;
-  const [{ answeringPlane }, { createApi }, { waitForEnd }] = await Promise.all([
+  const [{ answeringPlane }, { createApi }, { waitForExit }] = await Promise.all([
     import('../plane-process.ts'),
     import('../api.ts'),
     import('../plane.ts'),
@@ -164,7 +164,7 @@ async function rotateKey({ environment, output }: Context): Promise<Result> {
     const file = await answeringPlane(home);
     if (!file) return;
     await createApi(file).stopPlane(true);
-    await waitForEnd(file.pid);
+    await waitForExit(file.pid);
   };
   const answer = await throughDoor((server) => server.rotateKey({ home }, environment.forChildren, stop));
   for (const lost of answer.unreadable) output.warn(`No key opens the value of ${lost}: set it again.`);

@@ -158,6 +158,8 @@ describe('a version is older', () => {
     ['1.0.0-beta.1', '1.0.0', true],
     ['1.0.0', '1.0.0-beta.1', false],
     ['1.0.0-alpha', '1.0.0-beta', true],
+    ['1.0.0-rc.9', '1.0.0-rc.10', true],
+    ['1.0.0-rc.10', '1.0.0-rc.9', false],
   ])('%s than %s: %s', (a, b, older) => {
     expect(isOlder(a, b)).toBe(older);
   });

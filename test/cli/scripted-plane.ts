@@ -100,6 +100,7 @@ export async function openScriptedPlane(script: Script = {}): Promise<ScriptedPl
     if (authorization !== `Bearer ${token}`)
       return [401, { error: { code: 'NOT_SIGNED_IN', message: 'no token' } }];
     if (name === 'GET /v1/projects') return [200, { projects: [{ slug: deployment.project }] }];
+    if (name === `GET /v1/projects/${deployment.project}`) return [200, { slug: deployment.project }];
     if (name === 'GET /v1/regions' && script.regions) return [200, { regions: script.regions }];
     if (name === 'POST /v1/sources') return [200, { digest: JSON.parse(body).digest }];
     if (name === 'POST /v1/deployments') {

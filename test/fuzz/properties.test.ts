@@ -7,7 +7,6 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { planBuild } from '../../builder/plan/plan.ts';
-import { literalSourceFiles } from '../../builder/plan/source-files.ts';
 import { mergeIntoFile, parseEnvironmentFile } from '../../cli/environment-file.ts';
 import { importSettings } from '../../cli/import/import.ts';
 import { configurationSchema, servingSchema } from '../../contract/configuration.ts';
@@ -18,6 +17,7 @@ import { readConfiguration } from '../../files/configuration-file.ts';
 import { compileSite, resolveRequest } from '../../server/sites/resolve.ts';
 import { archiveOf, type Entry } from '../files/archive-of.ts';
 import { emptyDirectory, tree } from '../files/tree.ts';
+import { literalSourceFiles } from '../plan/literal-source-files.ts';
 import { damaged, hostileTexts } from './damage.ts';
 import { arbitraryOf } from './json-arbitrary.ts';
 

@@ -1,8 +1,8 @@
 /** Monorepos, plain HTML and settings: which directory is built, and what is said when none can be. */
 import { describe, expect, test } from 'vitest';
 import { planBuild } from '../../builder/plan/plan.ts';
-import { literalSourceFiles } from '../../builder/plan/source-files.ts';
 import type { BuildSettings } from '../../contract/configuration.ts';
+import { literalSourceFiles } from './literal-source-files.ts';
 
 const plan = (tree: Record<string, unknown>, settings: BuildSettings = {}) =>
   planBuild(literalSourceFiles(tree), settings, { nodeVersion: '20.20.2' });

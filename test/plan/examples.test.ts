@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { BuildPlan } from '../../builder/plan/build-plan.ts';
 import { planBuild } from '../../builder/plan/plan.ts';
-import { literalSourceFiles } from '../../builder/plan/source-files.ts';
 import { packageRoot } from '../../files/package-root.ts';
+import { literalSourceFiles } from './literal-source-files.ts';
 
 function committedFiles(example: string): Record<string, string> {
   const directory = join(packageRoot(), 'examples', example);

@@ -1,7 +1,7 @@
 /** The detection table: a literal source tree for every framework, and what is planned for it. */
 import { describe, expect, test } from 'vitest';
 import { planBuild } from '../../builder/plan/plan.ts';
-import { literalSourceFiles } from '../../builder/plan/source-files.ts';
+import { literalSourceFiles } from './literal-source-files.ts';
 
 const plan = (tree: Record<string, unknown>) =>
   planBuild(literalSourceFiles(tree), {}, { nodeVersion: '20.20.2' });

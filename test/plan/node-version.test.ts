@@ -1,7 +1,7 @@
 /** Which Node a source asks for, and when another one than the running is worth fetching. */
 import { describe, expect, test } from 'vitest';
 import { planNode, readNodeWish } from '../../builder/plan/node-version.ts';
-import { literalSourceFiles } from '../../builder/plan/source-files.ts';
+import { literalSourceFiles } from './literal-source-files.ts';
 
 const running = '20.20.2';
 

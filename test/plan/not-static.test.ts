@@ -1,8 +1,8 @@
 /** What certainly needs a server is refused before the build, with the change that fixes it; the rest is built. */
 import { describe, expect, test } from 'vitest';
 import { planBuild } from '../../builder/plan/plan.ts';
-import { literalSourceFiles } from '../../builder/plan/source-files.ts';
 import type { BuildSettings } from '../../contract/configuration.ts';
+import { literalSourceFiles } from './literal-source-files.ts';
 
 const plan = (tree: Record<string, unknown>, settings: BuildSettings = {}) =>
   planBuild(literalSourceFiles(tree), settings, { nodeVersion: '20.20.2' });

@@ -1,7 +1,7 @@
 /** Which package manager, in which version, installs how; and what decides between several lockfiles. */
 import { describe, expect, test } from 'vitest';
 import { planBuild } from '../../builder/plan/plan.ts';
-import { literalSourceFiles } from '../../builder/plan/source-files.ts';
+import { literalSourceFiles } from './literal-source-files.ts';
 
 const plan = (tree: Record<string, unknown>, changedAt?: Record<string, number>) =>
   planBuild(literalSourceFiles(tree, changedAt), {}, { nodeVersion: '20.20.2' });

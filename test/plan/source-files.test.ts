@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { literalSourceFiles, sourceFilesAt } from '../../builder/plan/source-files.ts';
+import { sourceFilesAt } from '../../builder/plan/source-files.ts';
+import { literalSourceFiles } from './literal-source-files.ts';
 
 let directory: string;
 beforeEach(async () => {

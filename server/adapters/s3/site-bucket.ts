@@ -56,14 +56,14 @@ export function createSiteBuckets(
   /** Concurrent changes of one bucket are refused by S3 (T3): one after the other. */
   const queues = new Map<string, Promise<void>>();
 
-  const isPassing = ({ target }: Site) =>
+  const isShortLived = ({ target }: Site) =>
     target !== LIVE && s3.options.bucketNames.kind === 'account-regional';
   const prepareOnce = async (site: Site, bucket: string): Promise<void> => {
     const known = seen.get(bucket);
     if (known?.project === site.project && Date.now() - known.at < rememberedMs) return;
     await prepareBucket(s3, artifacts, site, bucket);
     // Another replica may delete it: it is looked for every time.
-    if (!isPassing(site)) seen.set(bucket, { project: site.project, at: Date.now() });
+    if (!isShortLived(site)) seen.set(bucket, { project: site.project, at: Date.now() });
   };
   return {
     async prepare(site) {
@@ -82,7 +82,7 @@ export function createSiteBuckets(
       return found.kind === 'open' && hasTags(found.tags, siteTags(s3.options.planeId, site));
     },
     async discard(site) {
-      if (!isPassing(site)) return;
+      if (!isShortLived(site)) return;
       const command = new DeleteBucketCommand({ Bucket: bucketOf(site), ...s3.owner });
       try {
         await s3.call(site.region, (client, options) => client.send(command, options));
