@@ -3,11 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deployment } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { decodeLines, type LogLine } from '../contract/logs.ts';
+import { isEnded } from '../contract/words.ts';
 import { readStoredLog } from './log-history.ts';
 import type { Output } from './output.ts';
 import type { Plane } from './plane.ts';
 import { createProgress, type Progress } from './progress.ts';
-import { hasEnded } from './session.ts';
 import { waitedTooLong } from './wait.ts';
 
 /** How often the status is looked at, in milliseconds; the end of the log is looked at once it is there. */
@@ -70,7 +70,7 @@ async function watchStatus(
       last = seen;
       silent = false;
       request.onState?.(seen);
-      if (hasEnded(seen)) return seen;
+      if (isEnded(seen.status)) return seen;
       progress.state(seen);
     } catch (error) {
       if (!(error instanceof SphereError) || error.code !== 'PLANE_UNREACHABLE') throw error;

@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { Deployment } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
+import { isEnded } from '../contract/words.ts';
 import type { Context } from './command.ts';
 import { locateProject } from './locate-project.ts';
 import { connectPlane, type Plane } from './plane.ts';
@@ -54,7 +55,7 @@ export async function findDeployment(
   if (query.id !== undefined) return deploymentOrProject(plane, query.id);
   const project = await projectSlug(context, query.flags);
   const found = await plane.api.listDeployments({ project, limit: query.unfinished ? 50 : 1 });
-  const deployment = query.unfinished ? found.find((one) => !hasEnded(one)) : found[0];
+  const deployment = query.unfinished ? found.find((one) => !isEnded(one.status)) : found[0];
   if (deployment) return deployment;
   throw new SphereError(
     'NOT_FOUND',
@@ -82,9 +83,4 @@ async function deploymentOrProject({ api }: Plane, id: string): Promise<Deployme
       cause: error,
     });
   }
-}
-
-/** No further change of status is possible. */
-export function hasEnded(deployment: Deployment): boolean {
-  return deployment.status === 'ready' || deployment.status === 'error' || deployment.status === 'cancelled';
 }

@@ -1,11 +1,11 @@
 /** Waiting for the end of a deployment without its log, and the end of patience. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Deployment } from '../contract/api.ts';
+import { isEnded } from '../contract/words.ts';
 import { DeploymentEnded } from './deployment-end.ts';
 import { duration } from './format.ts';
 import type { Output } from './output.ts';
 import type { Plane } from './plane.ts';
-import { hasEnded } from './session.ts';
 
 const lookEveryMs = 1_000;
 
@@ -30,7 +30,7 @@ export async function waitForEnd(
   const startedAt = Date.now();
   let seen = first;
   try {
-    while (!hasEnded(seen)) {
+    while (!isEnded(seen.status)) {
       output.busy(`${seen.id}: ${seen.phase ?? seen.status}`, Date.parse(seen.createdAt));
       const left = timeoutMs === undefined ? lookEveryMs : startedAt + timeoutMs - Date.now();
       if (left <= 0) throw waitedTooLong(seen, timeoutMs as number);

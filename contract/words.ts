@@ -26,6 +26,11 @@ export const deploymentStatuses = ['queued', 'building', 'ready', 'error', 'canc
 /** Where a deployment stands. `ready` means that it has been live. */
 export type DeploymentStatus = (typeof deploymentStatuses)[number];
 
+/** Whether nothing follows `status`. */
+export function isEnded(status: DeploymentStatus): boolean {
+  return status === 'ready' || status === 'error' || status === 'cancelled';
+}
+
 export const phases = ['queue', 'prepare', 'clone', 'install', 'build', 'upload', 'publish'] as const;
 /** A part of a deployment's work, in the order in which they happen. */
 export type Phase = (typeof phases)[number];

@@ -1,9 +1,8 @@
 /** Cancelling: the status, the freed slot and the stop request are one transaction; the watcher carries out the stop. */
 import { SphereError } from '../contract/errors.ts';
-import { LIVE } from '../contract/words.ts';
+import { isEnded, LIVE } from '../contract/words.ts';
 import { nothingChanged } from './asked-by.ts';
 import { recordChange } from './audit.ts';
-import { isEnded } from './deployment-status.ts';
 import { type DeploymentRow, endDeployment, findDeployment, lockDeployment, sayEnd } from './deployments.ts';
 import type { Plane } from './plane.ts';
 

@@ -17,8 +17,3 @@ export function nextStatus(status: DeploymentStatus, event: DeploymentEvent): De
   if (next === undefined) throw new Error(`a deployment that is ${status} cannot ${event}`);
   return next;
 }
-
-/** Nothing follows this status. */
-export function isEnded(status: DeploymentStatus): boolean {
-  return status === 'ready' || status === 'error' || status === 'cancelled';
-}

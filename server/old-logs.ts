@@ -1,6 +1,6 @@
 /** Logs are kept for a while, those of what is live or was lately for as long as that is so. */
 import { SphereError } from '../contract/errors.ts';
-import { isEnded } from './deployment-status.ts';
+import { isEnded } from '../contract/words.ts';
 import { type DeploymentRow, endLeftLog } from './deployments.ts';
 import type { Plane } from './plane.ts';
 
