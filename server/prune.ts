@@ -27,16 +27,7 @@ export async function prune(plane: Plane, directories: PruneDirectories): Promis
   const started = plane.now();
   const rows = await plane.database.query
     .selectFrom('deployments')
-    .select([
-      'id',
-      'project_slug',
-      'deployment_status',
-      'source',
-      'attempt',
-      'finished_at',
-      'stopped_at',
-      'runner',
-    ])
+    .select(['id', 'deployment_status', 'source', 'finished_at', 'stopped_at', 'runner'])
     .execute();
   const kept = new Set([...(await keptDeployments(plane)).values()].flatMap((set) => [...set]));
   const unfinished = rows.filter((row) => !isEnded(row.deployment_status));

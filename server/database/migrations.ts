@@ -336,6 +336,9 @@ const tokens: Migration = {
 const quotas: Migration = {
   async up(db) {
     await db.schema.createIndex('projects_ever_of_account').on('projects').column('account_id').execute();
+    // Those of 0003 that pages are read by took their place.
+    for (const index of ['deployments_history', 'deployments_of_account'])
+      await db.schema.dropIndex(index).execute();
   },
 };
 
