@@ -30,7 +30,9 @@ esac
 while [ "$1" != --output ]; do shift; done
 mkdir -p "$(dirname "$2")" && echo certificate >"$2"
 `),
-  git: executable('#!/bin/sh\ncase "$1" in rev-parse) echo abcdef1234;; esac\n'),
+  git: executable(
+    '#!/bin/sh\ncase "$1" in rev-parse) echo abcdef1234;; describe) echo v0.1.0-3-gabcdef1;; esac\n',
+  ),
 };
 
 function run(script: string, args: string[], environment: Record<string, string> = {}): Run {
@@ -114,7 +116,7 @@ describe('publish-builder-image', () => {
 });
 
 const wanted = [
-  ...['--region', 'eu-central-1', '--public-url', 'https://sphere.example.com:8443'],
+  ...['--region', 'eu-central-1', '--public-url', 'https://sphere.example.com'],
   ...['--vpc', 'vpc-0a1b2c3d', '--subnets', 'subnet-0a1b2c3d,subnet-4e5f6071'],
 ];
 
@@ -127,7 +129,7 @@ describe('set-up-aws', () => {
     const commands = commandsIn(stderr);
     expect(commands[0]).toBe('+ aws sts get-caller-identity --region eu-central-1');
     expect(commands[1]).toMatch(
-      /^\+ aws cloudformation deploy .*--capabilities CAPABILITY_IAM .*Name=sphere PublicUrl=https:\/\/sphere\.example\.com:8443 VpcId=vpc-0a1b2c3d BuildSubnets=.*BuilderTag=\S+ DataSubnets=\S+ WithDatabase=true$/,
+      /^\+ aws cloudformation deploy .*--capabilities CAPABILITY_IAM .*Name=sphere PublicUrl=https:\/\/sphere\.example\.com VpcId=vpc-0a1b2c3d BuildSubnets=.*BuilderTag=\S+ DataSubnets=\S+ WithDatabase=true$/,
     );
     expect(commands[2]).toBe('+ scripts/publish-builder-image --stack sphere --region eu-central-1');
     expect(commands.join('\n')).toMatch(
@@ -157,6 +159,15 @@ describe('set-up-aws', () => {
     expect(exitCode).toBe(2);
   });
 
+  test('refuses an address with a port, which nothing lets in', () => {
+    const { exitCode, stderr } = run('set-up-aws', [
+      ...wanted,
+      '--public-url',
+      'https://sphere.example.com:8443',
+    ]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining('without a port') });
+  });
+
   test('writes both files for this user alone, and keeps what is in them', () => {
     const directory = emptyDirectory();
     const files = () => ['plane.env', '.env'].map((name) => readFileSync(join(directory, name), 'utf8'));
@@ -168,6 +179,8 @@ describe('set-up-aws', () => {
     }
     const password = /^POSTGRES_PASSWORD=([0-9a-f]{48})$/m.exec(secrets)?.[1];
     expect(secrets).toMatch(/^SPHERE_HOST=sphere\.example\.com$/m);
+    // Each version has an image of its own, so that the one before can be gone back to.
+    expect(secrets).toMatch(/^SPHERE_VERSION=v0\.1\.0-3-gabcdef1$/m);
     expect(environment).toMatch(`DATABASE_URL=postgres://sphere:${password}@postgres:5432/sphere\n`);
     expect(environment).toMatch(/^SPHERE_KEY=[0-9a-f]{64}$/m);
     expect(environment).toMatch(/^SPHERE_ECS_CLUSTER=sphere$/m);
@@ -181,6 +194,23 @@ describe('set-up-aws', () => {
       `# Mine.\nSPHERE_MAX_BUILDS=5\n${environment.replace('SPHERE_BUCKET_NAMES=slug', 'SPHERE_BUCKET_NAMES=prefix')}`,
       secrets,
     ]);
+  });
+
+  test('keeps what its operators have set, and nothing of a part of the stack that is no more', () => {
+    const directory = emptyDirectory();
+    const own = [
+      'DATABASE_URL=postgres://sphere:own@db.corp.example/sphere',
+      'SPHERE_LISTEN=10.0.0.4:3000',
+      'SPHERE_TRUSTED_PROXIES=10.0.0.0/8',
+    ];
+    const gone = ['REDIS_URL=rediss://sphere.x.cache.amazonaws.com:6379', 'SPHERE_BUCKET_PREFIX=acme-'];
+    writeFileSync(join(directory, 'plane.env'), `${[...own, ...gone].join('\n')}\n`);
+    const ran = runWithStandIns('set-up-aws', [...wanted, '--directory', directory]);
+    expect(ran.exitCode, ran.stderr).toBe(0);
+    const lines = readFileSync(join(directory, 'plane.env'), 'utf8').split('\n');
+    expect(lines).toEqual(expect.arrayContaining(own));
+    expect(lines.find((line) => line.startsWith('REDIS_URL='))).toMatch(/@redis:6379$/);
+    expect(lines.some((line) => line.startsWith('SPHERE_BUCKET_PREFIX='))).toBe(false);
   });
 
   test.each([
