@@ -18,7 +18,7 @@ export type LineReader = {
 export function createLineReader(mask: Mask): LineReader {
   // Bytes that are not UTF-8 become U+FFFD; a character that is split between chunks does not.
   const decoder = new StringDecoder('utf8');
-  // A line is cut only after masking, so that no half of a secret is left at the cut.
+  // Masked before it is cut to its final length, so that most secrets at the cut are seen whole.
   const keep = maxLineLength + mask.longest + maxEscapes;
   let partial = '';
   let dropped = 0;
@@ -77,7 +77,10 @@ function pushAll(lines: string[], block: string, mask: Mask): void {
 
 function finish(line: string, dropped: number, mask: Mask): string {
   const clean = mask(needsCleaning(line) ? sanitiseLine(line) : line);
-  return clean.length > maxLineLength || dropped > 0 ? cut(clean, dropped) : clean;
+  if (dropped === 0) return clean.length > maxLineLength ? cut(clean, 0) : clean;
+  // What was dropped may be the rest of a secret, however much of what was kept were escapes.
+  const safe = clean.slice(0, Math.max(0, clean.length - mask.longest));
+  return cut(safe, dropped + clean.length - safe.length);
 }
 
 /** Cuts at `maxLineLength` and says so, without a half character or a half colour at the cut. */

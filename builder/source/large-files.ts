@@ -1,5 +1,4 @@
 /** Fetches the large files of a checkout (Git LFS), where it has any. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SphereError } from '../../contract/errors.ts';
 import { type Git, gitSaid } from '../../files/git-program.ts';
@@ -39,14 +38,8 @@ export async function checkOutLfs(git: Git, request: LargeFilesRequest): Promise
   });
 }
 
-/** Whether an attributes file of the checkout sends a path through LFS. */
+/** Whether a path of the checkout goes through LFS. git reads the attributes itself: it follows no link to do so. */
 async function usesLfs(git: Git, { directory, signal }: LargeFilesRequest): Promise<boolean> {
-  const listed = await git.run(
-    ['-C', directory, 'ls-files', '-z', '--', '.gitattributes', '**/.gitattributes'],
-    { signal },
-  );
-  return listed.stdout
-    .split('\0')
-    .filter((path) => path !== '')
-    .some((path) => /\bfilter=lfs\b/.test(readFileSync(join(directory, path), 'utf8')));
+  const listed = await git.run(['-C', directory, 'ls-files', '-z', '--', ':(attr:filter=lfs)'], { signal });
+  return listed.stdout !== '';
 }

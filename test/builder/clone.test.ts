@@ -7,7 +7,7 @@ import { gitMachineEnvironment } from '../../builder/command/environment.ts';
 import { type CloneRequest, cloneRepository } from '../../builder/source/clone.ts';
 import { planClone } from '../../builder/source/clone-plan.ts';
 import { resolveCommit } from '../../files/resolve-commit.ts';
-import { emptyDirectory } from '../files/tree.ts';
+import { emptyDirectory, link } from '../files/tree.ts';
 import { commitFiles, git, repository } from './git-repository.ts';
 import { serveGit } from './git-server.ts';
 
@@ -168,10 +168,16 @@ describe('a clone', () => {
     expect(readFileSync(join(made.directory, 'a.png'), 'utf8')).toBe('as large as you like');
   });
 
+  test('reads attributes through no link, wherever it leads', async () => {
+    const endless = repository({ 'a.txt': 'here', '.gitattributes': link('/dev/zero') });
+    const made = await clone({ repository: endless.directory, commit: endless.commit });
+    expect(readFileSync(join(made.directory, 'a.txt'), 'utf8')).toBe('here');
+  });
+
   test('of a repository with large files says what is missing when git-lfs is', async () => {
     const { directory, commit } = repository({
       '.gitattributes': '*.png filter=lfs diff=lfs merge=lfs -text\n',
-      'a.txt': '',
+      'a.png': '',
     });
     const programs = emptyDirectory();
     // A PATH with git alone.

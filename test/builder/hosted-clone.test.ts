@@ -136,6 +136,7 @@ test('large files are asked for at the repository, whatever its .lfsconfig says'
   const files = {
     '.gitattributes': '*.bin filter=lfs diff=lfs merge=lfs -text\n',
     '.lfsconfig': `[lfs]\n\turl = ${evil}/lfs\n`,
+    'a.bin': '',
     'a.txt': 'a',
   };
   const { url, commit, host } = await served(files);

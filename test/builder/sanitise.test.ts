@@ -1,4 +1,5 @@
 /** What of a command's output reaches the log. */
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createLineReader } from '../../builder/log/line-reader.ts';
 import { createMask } from '../../builder/log/mask.ts';
@@ -91,6 +92,26 @@ describe('output in chunks', () => {
   test('with endless progress on one line keeps what was written last', () => {
     const chunks = Array.from({ length: 2_000 }, (_, index) => `${'='.repeat(50)} ${index}\r`);
     expect(read([...chunks, '\n'])).toEqual([`${'='.repeat(50)} 1999`]);
+  });
+
+  test('with a secret at the cut shows nothing of it, however much before it is no text', () => {
+    const secret = 'hunter2-S3cr3t-Valu3-0123456789';
+    const around = maxLineLength + secret.length + 1024;
+    fc.assert(
+      fc.property(
+        fc.integer({ min: -80, max: 40 }),
+        fc.integer({ min: 0, max: Math.floor(around / 3) - 100 }),
+        fc.integer({ min: 1, max: 3 }),
+        (offset, escapes, chunks) => {
+          const before = `${`${esc}[K`.repeat(escapes)}${'x'.repeat(around - escapes * 3 + offset)}`;
+          const text = `${before}${secret} and more${'.'.repeat(200)}\n`;
+          const size = Math.ceil(text.length / chunks);
+          const parts = Array.from({ length: chunks }, (_, n) => text.slice(n * size, (n + 1) * size));
+          expect(read(parts, [secret]).join('\n')).not.toContain(secret.slice(0, 8));
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 
   test('with a secret hides it wherever it is split or cut', () => {
