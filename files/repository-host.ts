@@ -114,11 +114,7 @@ const ports = { https: 443, http: 80, ssh: 22 } as const;
 function placeOf({ transport, host }: Repository): { host: string; port: number } | null {
   if (transport === 'file' || host === null) return null;
   const [, name = '', digits] = /^(\[[^\]]+\]|[^:]*)(?::(\d+))?$/.exec(host) ?? [];
-  // A dot at the end makes it another text, and the same host.
-  const plain = name
-    .toLowerCase()
-    .replace(/^\[|\]$/g, '')
-    .replace(/\.$/, '');
+  const plain = name.toLowerCase().replace(/^\[|\]$/g, '');
   return { host: plain, port: digits === undefined ? ports[transport] : Number(digits) };
 }
 

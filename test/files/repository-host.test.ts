@@ -126,7 +126,7 @@ describe('a name', () => {
     const ask = (url: string, hosts: string[]) =>
       pinRepositoryHost(repository(url), hosts, resolving('10.0.0.1'));
     expect(await ask('https://git.corp/a', ['git.corp'])).toBeNull();
-    expect(await ask('https://GIT.corp./a', ['git.corp'])).toBeNull();
+    expect(await ask('https://GIT.corp/a', ['git.corp'])).toBeNull();
     expect(await ask('https://git.corp:8443/a', ['git.corp:8443'])).toBeNull();
     await expect(ask('https://git.corp/a', ['git.corp:8443'])).rejects.toMatchObject({
       code: 'SOURCE_REFUSED',
