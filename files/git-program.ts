@@ -19,7 +19,8 @@ export type GitAccess = {
   token?: string | undefined;
   /**
    * Connect to these addresses of the hosts, and follow no redirect: a name that is resolved again may be another
-   * address by then (DNS rebinding). Undefined: as the machine resolves, wherever it leads.
+   * address by then (DNS rebinding). Of ssh one host at most, which then is the only one that ssh connects to.
+   * Undefined: as the machine resolves, wherever it leads.
    */
   pinned?: readonly PinnedHost[] | undefined;
 };
@@ -75,7 +76,7 @@ function pinOptions(pinned: GitAccess['pinned']): string[] {
   if (pinned === undefined) return [];
   // As curl's --resolve takes it: HOST:PORT:ADDRESS,ADDRESS (git-config, http.curloptResolve, since git 2.37).
   const resolve = pinned
-    .filter(({ host }) => isIP(host) === 0)
+    .filter(({ transport, host }) => transport !== 'ssh' && isIP(host) === 0)
     .flatMap(({ host, port, addresses }) => {
       const written = addresses.map((address) => (isIP(address) === 6 ? `[${address}]` : address));
       return ['-c', `http.curloptResolve=${host}:${port}:${written.join(',')}`];
@@ -84,12 +85,12 @@ function pinOptions(pinned: GitAccess['pinned']): string[] {
 }
 
 /** ssh looks a name up by itself, unless it is told the address: the key is still that of the name. */
-function pinSsh({ repository, pinned }: GitAccess): Environment {
-  const first = pinned?.[0];
-  if (repository.transport !== 'ssh' || first === undefined) return {};
+function pinSsh({ pinned }: GitAccess): Environment {
+  const only = pinned?.find(({ transport }) => transport === 'ssh');
+  if (only === undefined) return {};
   const options = [
-    `HostName=${first.addresses[0]}`,
-    `HostKeyAlias=${first.host}`,
+    `HostName=${only.addresses[0]}`,
+    `HostKeyAlias=${only.host}`,
     'ProxyCommand=none',
     'ProxyJump=none',
   ];

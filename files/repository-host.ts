@@ -8,7 +8,12 @@ import { SphereError } from '../contract/errors.ts';
 import type { Repository } from './repository-url.ts';
 
 /** A host and the addresses that were checked, for a program that is to use them and no others. */
-export type PinnedHost = { host: string; port: number; addresses: string[] };
+export type PinnedHost = {
+  transport: 'https' | 'http' | 'ssh';
+  host: string;
+  port: number;
+  addresses: string[];
+};
 
 export type Lookup = (host: string) => Promise<string[]>;
 
@@ -93,8 +98,8 @@ export async function pinRepositoryHost(
   checkRepositoryHost(repository, hosts);
   const place = placeOf(repository);
   if (place === null || isNamed(place, hosts)) return null;
-  const { host, port } = place;
-  if (isIP(host) !== 0) return { host, port, addresses: [host] };
+  const { host } = place;
+  if (isIP(host) !== 0) return { ...place, addresses: [host] };
   const addresses = await lookup(host).catch((cause: Error) => {
     throw new SphereError('SOURCE_UNAVAILABLE', `The host ${host} of the repository cannot be found.`, {
       hint: 'Check the address of the repository.',
@@ -102,24 +107,30 @@ export async function pinRepositoryHost(
     });
   });
   const wrong = addresses.find((address) => !isPublicAddress(address));
-  if (addresses.length > 0 && wrong === undefined) return { host, port, addresses };
+  if (addresses.length > 0 && wrong === undefined) return { ...place, addresses };
   throw notPublicHost(`${host}${wrong === undefined ? '' : `, which is ${wrong},`}`);
 }
 
 const lookupAll: Lookup = async (host) =>
   (await dnsLookup(host, { all: true })).map(({ address }) => address);
 
+/** `lookup`, which asks for a name no more than once: what it was at first is what was checked. */
+export function lookupOnce(lookup: Lookup = lookupAll): Lookup {
+  const asked = new Map<string, Promise<string[]>>();
+  return (host) => {
+    const answer = asked.get(host) ?? lookup(host);
+    asked.set(host, answer);
+    return answer;
+  };
+}
+
 const ports = { https: 443, http: 80, ssh: 22 } as const;
 
-function placeOf({ transport, host }: Repository): { host: string; port: number } | null {
+function placeOf({ transport, host }: Repository): Omit<PinnedHost, 'addresses'> | null {
   if (transport === 'file' || host === null) return null;
   const [, name = '', digits] = /^(\[[^\]]+\]|[^:]*)(?::(\d+))?$/.exec(host) ?? [];
-  // A dot at the end makes it another text, and the same host.
-  const plain = name
-    .toLowerCase()
-    .replace(/^\[|\]$/g, '')
-    .replace(/\.$/, '');
-  return { host: plain, port: digits === undefined ? ports[transport] : Number(digits) };
+  const plain = name.toLowerCase().replace(/^\[|\]$/g, '');
+  return { transport, host: plain, port: digits === undefined ? ports[transport] : Number(digits) };
 }
 
 const isNamed = ({ host, port }: { host: string; port: number }, hosts: readonly string[]) =>

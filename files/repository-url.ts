@@ -15,7 +15,8 @@ const allowed = 'https://host/path, ssh://git@host/path or git@host:path';
 
 /**
  * Checks a repository address. `allowLocal`: absolute paths and `file://` are allowed too.
- * Throws SOURCE_REFUSED for options in disguise, unknown transports, credentials in the address and control characters.
+ * Throws SOURCE_REFUSED for options in disguise, unknown transports, credentials in the address, control characters, and
+ * hosts that are written so that programs take them for different ones.
  */
 export function checkRepository(url: string, { allowLocal }: { allowLocal: boolean }): Repository {
   if (url === '' || url !== url.trim() || hasControlOrSpace(url)) {
@@ -53,14 +54,29 @@ function checkUrl(url: string, allowLocal: boolean): Repository {
   if (parsed.username.startsWith('-') || parsed.hostname.startsWith('-')) {
     throw refused(url, 'names a user or host that starts with "-"');
   }
-  // Of schemes that it does not know, URL takes a host with anything in it, such as `$` and `;`.
-  if (!/^(?:[a-z0-9._-]*|\[[0-9a-f:.]+\])$/i.test(parsed.hostname)) {
-    throw refused(url, 'names a host with characters that no host name has');
-  }
   if (parsed.hostname === '' || parsed.pathname === '/' || parsed.pathname === '') {
     throw refused(url, 'names no host or no path');
   }
+  checkWrittenHost(url, parsed.hostname);
   return { url, transport, host: parsed.host };
+}
+
+/**
+ * Whoever checks a host reads it as URL does, git and curl read it in their own ways: of `https://a\@b/` one takes `a`, the
+ * other `b`, and `%2e` or a wide digit is the same host to one of them only. So it must be written as it was read.
+ */
+function checkWrittenHost(url: string, read: string): void {
+  const written = /^[a-z]+:\/\/(?:[\w.+-]+@)?(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d*)?\//i.exec(url)?.[1];
+  if (written === undefined) throw refused(url, 'names a host with characters that no host name has');
+  refuseDotAtEnd(url, written);
+  // An address of IPv6 has many forms, and every program knows them all.
+  if (written.startsWith('[') || written.toLowerCase() === read.toLowerCase()) return;
+  throw refused(url, `does not name its host as programs read it, which is ${read}`);
+}
+
+/** What is pinned for `host` does not hold for `host.` in curl, which then resolves the name again. */
+function refuseDotAtEnd(url: string, host: string): void {
+  if (host.endsWith('.')) throw refused(url, 'names a host with a dot at its end');
 }
 
 /** `user@host:path`, ssh's short form. git takes anything with a colon before the first slash for it. */
@@ -70,6 +86,7 @@ function checkScpLike(url: string): Repository {
   if (host === undefined || path === undefined || path.startsWith('-')) {
     throw refused(url, 'is none of the forms that Sphere knows');
   }
+  refuseDotAtEnd(url, host);
   return { url, transport: 'ssh', host };
 }
 

@@ -5,14 +5,14 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { join } from 'node:path';
 import { SphereError } from '../../contract/errors.ts';
 import { type Environment, type Git, type GitResult, gitSaid, openGit } from '../../files/git-program.ts';
-import { type PinnedHost, pinRepositoryHost } from '../../files/repository-host.ts';
+import { lookupOnce, type PinnedHost, pinRepositoryHost } from '../../files/repository-host.ts';
 import { checkRepository, type Repository } from '../../files/repository-url.ts';
 import { readHint } from '../../files/resolve-commit.ts';
 import { type ClonePlan, planClone } from './clone-plan.ts';
 import { checkOutLfs } from './large-files.ts';
 import { takeLock } from './lock-file.ts';
 import { followRedirects } from './redirects.ts';
-import { updateSubmodules } from './submodules.ts';
+import { type PinRepository, updateSubmodules } from './submodules.ts';
 
 export type CloneRequest = {
   repository: string;
@@ -37,25 +37,28 @@ export type CloneRequest = {
 export async function cloneRepository(request: CloneRequest): Promise<void> {
   const named = checkRepository(request.repository, { allowLocal: request.allowLocal });
   const { gitHosts, environment, token, signal } = request;
-  const host = gitHosts === null ? null : await pinRepositoryHost(named, gitHosts);
-  const repository = gitHosts === null ? named : await followRedirects(named, host, signal);
+  const pin = gitHosts === null ? null : pinFor(gitHosts);
+  const repository = pin === null ? named : await followRedirects(named, await pin(named), signal);
   const plan = planClone(repository, request.commit, request.ref);
-  const openPinned = (more: readonly PinnedHost[]) =>
-    openGit({
-      environment,
-      repository,
-      token,
-      pinned: gitHosts === null ? undefined : [...(host === null ? [] : [host]), ...more],
-    });
-  const git = openPinned([]);
+  const openPinned = (pinned: readonly PinnedHost[]) =>
+    openGit({ environment, repository, token, pinned: pin === null ? undefined : pinned });
+  // Once more: a redirect may have led to another port of the host.
+  const host = await pin?.(repository);
+  const git = openPinned(host ? [host] : []);
   try {
     const objects = await fetchCommit(git, plan, request);
     await checkOut(git, { ...request, repository: repository.url }, objects);
-    await updateSubmodules(git, withoutLfs, { ...request, openPinned });
+    await updateSubmodules(git, withoutLfs, { ...request, repository, pin, openPinned });
     await checkOutLfs(git, { ...request, lfsUrl: gitHosts === null ? null : lfsUrlOf(repository) });
   } finally {
     git.close();
   }
+}
+
+/** For all repositories of one clone. */
+function pinFor(gitHosts: readonly string[]): PinRepository {
+  const lookup = lookupOnce();
+  return (repository) => pinRepositoryHost(repository, gitHosts, lookup);
 }
 
 /** Returns the bare repository that has the commit: the mirror, or one of this build's own while another uses that. */

@@ -116,7 +116,7 @@ test('git connects to the address that was checked, whatever the name resolves t
   const { path, host, requests } = await served();
   const port = Number(host.split(':')[1]);
   const named = checkRepository(`http://rebind.example.com:${port}${path}`, { allowLocal: false });
-  const pinned = [{ host: 'rebind.example.com', port, addresses: ['127.0.0.1'] }];
+  const pinned = [{ transport: 'http' as const, host: 'rebind.example.com', port, addresses: ['127.0.0.1'] }];
   const program = openGit({ environment, repository: named, pinned });
   const { exitCode } = await program.run(['ls-remote', '--', named.url]);
   program.close();
@@ -126,7 +126,7 @@ test('git connects to the address that was checked, whatever the name resolves t
 
 test('ssh is given the address that was checked, and the key of the name', () => {
   const named = checkRepository('git@git.example.com:a/b.git', { allowLocal: false });
-  const pinned = [{ host: 'git.example.com', port: 22, addresses: ['1.1.1.1'] }];
+  const pinned = [{ transport: 'ssh' as const, host: 'git.example.com', port: 22, addresses: ['1.1.1.1'] }];
   const { GIT_SSH_COMMAND } = gitEnvironment({ environment, repository: named, pinned }, null);
   expect(GIT_SSH_COMMAND).toMatch(/-o 'HostName=1\.1\.1\.1' -o 'HostKeyAlias=git\.example\.com'/);
 });

@@ -1,6 +1,11 @@
 /** Which hosts a hosted plane connects to: every way to write a private address, names that resolve to one, and our own. */
 import { describe, expect, test } from 'vitest';
-import { checkRepositoryHost, isPublicAddress, pinRepositoryHost } from '../../files/repository-host.ts';
+import {
+  checkRepositoryHost,
+  isPublicAddress,
+  lookupOnce,
+  pinRepositoryHost,
+} from '../../files/repository-host.ts';
 import { checkRepository } from '../../files/repository-url.ts';
 
 const repository = (url: string) => checkRepository(url, { allowLocal: false });
@@ -107,7 +112,20 @@ describe('a name', () => {
       [],
       resolving('1.1.1.1'),
     );
-    expect(pinned).toEqual({ host: 'git.example.com', port: 8443, addresses: ['1.1.1.1'] });
+    expect(pinned).toEqual({
+      transport: 'https',
+      host: 'git.example.com',
+      port: 8443,
+      addresses: ['1.1.1.1'],
+    });
+  });
+
+  test('is looked up once, for all of its ports', async () => {
+    const answers = ['1.1.1.1', '10.0.0.1'];
+    const lookup = lookupOnce(async () => [answers.shift() ?? '']);
+    const ask = (url: string) => pinRepositoryHost(repository(url), [], lookup);
+    expect(await ask('http://rebind.example.com/a')).toMatchObject({ port: 80, addresses: ['1.1.1.1'] });
+    expect(await ask('https://rebind.example.com/b')).toMatchObject({ port: 443, addresses: ['1.1.1.1'] });
   });
 
   test.each([['10.0.0.1'], ['1.1.1.1', '127.0.0.1'], ['::ffff:10.0.0.1'], []])(
@@ -126,7 +144,7 @@ describe('a name', () => {
     const ask = (url: string, hosts: string[]) =>
       pinRepositoryHost(repository(url), hosts, resolving('10.0.0.1'));
     expect(await ask('https://git.corp/a', ['git.corp'])).toBeNull();
-    expect(await ask('https://GIT.corp./a', ['git.corp'])).toBeNull();
+    expect(await ask('https://GIT.corp/a', ['git.corp'])).toBeNull();
     expect(await ask('https://git.corp:8443/a', ['git.corp:8443'])).toBeNull();
     await expect(ask('https://git.corp/a', ['git.corp:8443'])).rejects.toMatchObject({
       code: 'SOURCE_REFUSED',

@@ -53,6 +53,32 @@ describe('a repository address', () => {
   });
 
   test.each([
+    'https://git.example.com./a',
+    'https://git.example.com.:8443/a',
+    'ssh://git@git.example.com./a',
+    'git@git.example.com.:a',
+    'https://github.com\\@10.0.0.5/a',
+    'https://github.com\\.example.com/a',
+    'https://github%2ecom/a',
+    'https://１.1.1.1/a',
+    'https://017700000001/a',
+    'ssh://10.0.0.5%2f@github.com/a',
+    'ssh://git@10.0.0.5\\@github.com/a',
+  ])('%s is refused, because programs take its host for different ones', (url) => {
+    expect(() => checkRepository(url, { allowLocal: false })).toThrow(
+      expect.objectContaining({ code: 'SOURCE_REFUSED' }),
+    );
+  });
+
+  test.each([
+    'https://GitHub.com/a',
+    'https://[2606:50C0:8000::0153]/a',
+    'ssh://git.user+x@a_b.example.com:/a',
+  ])('%s is taken, though its host has another form', (url) => {
+    expect(checkRepository(url, { allowLocal: false }).url).toBe(url);
+  });
+
+  test.each([
     'https://user:ghp_secret@example.com/a',
     'https://ghp_secret@example.com/a',
     'ssh://git:ghp_secret@example.com/a',
