@@ -1,6 +1,6 @@
 /** `sphere deploy` and what comes after it, as a script sees them: stdout, stderr, exit codes, and the site. */
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import type { Deployment, Project, RollbackAnswer } from '../../contract/api.ts'
 import type { ErrorBody } from '../../contract/errors.ts';
 import { commitFiles, git } from '../builder/git-repository.ts';
 import { writeTree } from '../files/tree.ts';
-import { built, project } from './projects.ts';
+import { built, builtAfter, project, unisolated } from './projects.ts';
 import { cliFile, get, openSphere } from './sphere.ts';
 
 const sphere = openSphere();
@@ -134,11 +134,18 @@ describe('an unchanged source', () => {
 
 describe('--detach', () => {
   test('prints the id and leaves the deployment running, which logs -f follows to its end', async () => {
-    const cwd = project(sphere, 'detached', built(`await sleep(500); site({ 'index.html': 'later' });`));
-    const { code, stdout } = await deploy(cwd, '--detach');
+    const flag = join(sphere.root, 'go-on');
+    const cwd = project(sphere, 'detached', builtAfter(flag, `site({ 'index.html': 'later' });`));
+    const args = ['deploy', '--local', '--detach'];
+    const { code, stdout } = await sphere.run(args, { cwd, environment: unisolated });
     expect(code).toBe(0);
     expect(stdout).toMatch(/^dpl_\w+\n$/);
-    const logs = await sphere.run(['logs', stdout.trim(), '-f'], { cwd });
+    expect((await sphere.inspect(stdout.trim())).finishedAt).toBeNull();
+    const following = sphere.start(['logs', stdout.trim(), '-f'], { cwd });
+    await following.sees(/^waiting for a file$/m);
+    expect((await sphere.inspect(stdout.trim())).status).toBe('building');
+    writeFileSync(flag, '');
+    const logs = await following.ended;
     expect(logs.code).toBe(0);
     expect(logs.stdout).toContain('Built in');
     const { status, url } = await sphere.inspect(stdout.trim());
