@@ -1,6 +1,6 @@
 /** What is piped into a command, and a pipe into which nothing is. */
 import { PassThrough } from 'node:stream';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { readPiped } from '../../cli/stdin.ts';
 
 function piping(...chunks: (string | Buffer)[]) {
@@ -15,9 +15,14 @@ test('a pipe that is open and says nothing is waited for no longer than patience
 });
 
 test('what has begun in time is read to its end, however long that takes', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
   const { stdin, stream } = piping('wo');
-  setTimeout(() => stream.end('rd\n'), 100);
-  expect(await readPiped(stdin, { patienceMs: 30 })).toBe('word\n');
+  const reading = readPiped(stdin, { patienceMs: 30 });
+  await expect.poll(() => stream.readableLength).toBe(0);
+  vi.advanceTimersByTime(3600_000);
+  stream.end('rd\n');
+  expect(await reading).toBe('word\n');
 });
 
 test('an empty pipe is an empty text, a terminal none', async () => {

@@ -71,10 +71,11 @@ describe('Ctrl-C', () => {
     process.kill(pid, 'SIGSTOP');
     run.child.kill('SIGINT');
     await run.sees(/Ctrl-C again leaves at once/);
-    const startedAt = performance.now();
     run.child.kill('SIGINT');
-    expect(await run.ended).toMatchObject({ code: 130, stdout: '' });
-    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    // Neither was the plane's answer waited for, which stands still, nor has the first given up on it.
+    const { code, stdout, stderr } = await run.ended;
+    expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
+    expect(stderr).not.toContain('could not be cancelled');
     process.kill(pid, 'SIGCONT');
     await over(mark);
     expect((await sphere.newest('interrupted-twice')).status).toBe('cancelled');

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Deployment, DeploymentList, RollbackAnswer } from '../../contract/api.ts';
 import type { ErrorBody } from '../../contract/errors.ts';
 import type { LogLine } from '../../contract/logs.ts';
-import { built, project } from './projects.ts';
+import { built, builtAfter, project, unisolated } from './projects.ts';
 import { get, openSphere } from './sphere.ts';
 import { openWorkflow } from './workflow.ts';
 
@@ -91,15 +91,8 @@ describe('inspect --wait', () => {
 
   test('waits for one that runs, no longer than --timeout, and leaves it running', async () => {
     const flag = join(sphere.root, 'go-on');
-    const slow = built(`
-      console.log('waiting for a file');
-      while (!fs.existsSync('${flag}')) await sleep(50);
-      site({ 'index.html': 'slow' });
-    `);
-    const directory = project(sphere, 'slow', slow);
-    // Isolated, it would not see the file.
-    const environment = { SPHERE_ISOLATION: 'never' };
-    const run = await sphere.run(['deploy', '--detach'], { cwd: directory, environment });
+    const directory = project(sphere, 'slow', builtAfter(flag, `site({ 'index.html': 'slow' });`));
+    const run = await sphere.run(['deploy', '--detach'], { cwd: directory, environment: unisolated });
     const id = run.stdout.trim();
     const over = await sphere.run(['inspect', id, '--wait', '--timeout', '1s', '--json']);
     expect(over.code).toBe(6);

@@ -32,6 +32,21 @@ export function built(script: string): Tree {
   };
 }
 
+/**
+ * A build that says so and waits until the file `flag` is there, before it goes on with `script`. Only one that is not
+ * isolated sees the file.
+ */
+export function builtAfter(flag: string, script: string): Tree {
+  return built(`
+    console.log('waiting for a file');
+    while (!fs.existsSync('${flag}')) await sleep(50);
+    ${script}
+  `);
+}
+
+/** What has the commands of a build see the files of the test. */
+export const unisolated = { SPHERE_ISOLATION: 'never' };
+
 /** A build that prints `line 1` to `line COUNT`, one every `everyMs`, and then leaves a page. */
 export function printing(count: number, everyMs: number): Tree {
   return built(`

@@ -1,10 +1,10 @@
 /** In a real terminal, which tmux emulates: what a person sees, answers and presses. */
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, onTestFinished, test } from 'vitest';
 import { openScriptedPlane, wentWell } from '../cli/scripted-plane.ts';
-import { built, project } from './projects.ts';
+import { built, builtAfter, project, unisolated } from './projects.ts';
 import { cliFile, get, openSphere, until } from './sphere.ts';
 
 const sphere = openSphere();
@@ -47,21 +47,25 @@ const controlSequence = '\\u001b\\[';
 const sphereCommand = `${process.execPath} ${cliFile}`;
 
 test('the first deploy offers the plane of this machine, shows a spinner and colours, and ends with the URL', async () => {
+  const flag = join(sphere.root, 'go-on');
   const cwd = project(
     sphere,
     'in-a-terminal',
-    built(`
-      console.log('\\x1b[35mmagenta\\x1b[0m');
-      await sleep(1500);
-      site({ 'index.html': 'x' });
-    `),
+    builtAfter(
+      flag,
+      `
+        console.log('\\x1b[35mmagenta\\x1b[0m');
+        site({ 'index.html': 'x' });
+      `,
+    ),
   );
   const terminal = openTerminal(cwd);
-  terminal.enter(`${sphereCommand} deploy; echo exit $?`);
+  terminal.enter(`SPHERE_ISOLATION=${unisolated.SPHERE_ISOLATION} ${sphereCommand} deploy; echo exit $?`);
   await terminal.shows(/No control plane is configured\. Run one on this machine/);
   terminal.press('Enter');
   // A spinner's frame before what goes on, and the build's own colour.
   await terminal.shows(/^[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] building/m);
+  writeFileSync(flag, '');
   await terminal.shows(new RegExp(`${controlSequence}35mmagenta`), '-e');
   await terminal.shows(/^exit 0$/m);
   const screen = terminal.screen();

@@ -7,11 +7,11 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { freePort } from './free-port.ts';
 
 const run = promisify(execFile);
 
@@ -30,7 +30,7 @@ export type Radosgw = {
 /** Starts one; everything listens on 127.0.0.1 and lies in a temporary directory of its own. */
 export async function startRadosgw(): Promise<Radosgw> {
   const directory = await mkdtemp(join(tmpdir(), 'sphere-radosgw-'));
-  const [monPort = 0, port = 0] = await freePorts(2);
+  const [monPort, port] = [await freePort(), await freePort()];
   const started: ChildProcess[] = [];
   const conf = join(directory, 'ceph.conf');
   const fsid = randomUUID();
@@ -226,19 +226,6 @@ function answers(port: number): Promise<boolean> {
     asked.once('error', () => resolve(false));
     asked.end();
   });
-}
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** Everything is in memory: nothing is lost by ending it at once. */

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { DeploymentList, RollbackPlan } from '../../contract/api.ts';
 import type { Database } from '../../server/database/database.ts';
 import { duties, runDuty } from '../../server/duties.ts';
+import { databaseNow, leaseUntil } from '../../server/leases.ts';
 import { type Replicas, type ReplicasOptions, startReplicas } from '../server/replicas.ts';
 
 export type OpenDatabase = { database: Database; close(): Promise<void> };
@@ -109,12 +110,14 @@ export function recordsSuite(name: string, open: () => Promise<OpenDatabase>) {
       const playing = builder(0, deployment.id);
       await playing.register();
       // Held by a process that is not there: as if it had been killed.
-      await query()
+      const held = await query()
         .updateTable('deployments')
-        .set({ lease_owner: 'pln_gone', lease_expires_at: new Date(Date.now() + 2_000) })
-        .execute();
+        .set({ lease_owner: 'pln_gone', lease_expires_at: leaseUntil(2_000) })
+        .returning('lease_expires_at')
+        .executeTakeFirstOrThrow();
       await expect.poll(() => ownerOf(deployment.id), { timeout: 10_000 }).not.toBe('pln_gone');
-      expect(Date.now()).toBeGreaterThan(Date.parse(deployment.createdAt) + 1_900);
+      const { now } = await query().selectNoFrom(databaseNow.as('now')).executeTakeFirstOrThrow();
+      expect(now.getTime()).toBeGreaterThanOrEqual((held.lease_expires_at as Date).getTime());
       expect((await playing.log('after the takeover')).status).toBe(200);
       await playing.finish({ 'index.html': 'x' });
       await expect.poll(async () => (await get(1, token, deployment.id)).status).toBe('ready');

@@ -195,20 +195,26 @@ test('Redis that lacks its last writes, as after a failover, is brought up to da
 describe('Redis away', () => {
   test('appends fail at once, the rest waits, all goes on when it is back, and it is said once', async () => {
     const plane = await openPlane();
-    const a = plane.replica();
+    const a = plane.replica({ answerMs: 3_000 });
     const follower = startFollower(a);
     const builder = startBuilder([a]);
     const texts = textsUpTo(200);
     await builder.ship(texts.slice(0, 100));
     await follower.until(100);
     plane.redis.pause();
-    await expect(a.append(deployment, batchOf(1, 11), lines('x'))).rejects.toMatchObject({
-      code: 'INFRASTRUCTURE',
-      message: expect.stringContaining(`127.0.0.1:${plane.redis.port}`),
-    });
-    const started = performance.now();
-    await expect(a.append(deployment, batchOf(1, 11), lines('x'))).rejects.toThrow();
-    expect(performance.now() - started).toBeLessThan(100);
+    const waits = `the plane waits for Redis at 127.0.0.1:${plane.redis.port}`;
+    const refusal = async () => {
+      const startedAt = performance.now();
+      const append = a.append(deployment, batchOf(1, 11), lines('x'));
+      await expect(append).rejects.toMatchObject({
+        code: 'INFRASTRUCTURE',
+        message: expect.stringContaining(waits),
+      });
+      return performance.now() - startedAt;
+    };
+    // The first has waited 3 s for an answer: what comes after it asks for none.
+    const first = await refusal();
+    expect(await refusal()).toBeLessThan(first / 2);
     expect(a.waitingFor()).toBe(`Redis at 127.0.0.1:${plane.redis.port}`);
     const shipped = builder.ship(texts.slice(100));
     const read = plane.replica().read(deployment, 100, 5_000);

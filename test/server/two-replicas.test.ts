@@ -162,15 +162,22 @@ describe('an attempt', () => {
     const { id, builder } = await startBuild('site');
     const { lease_owner } = await rowOf(id);
     const holder = planes().find((plane) => plane.id === lease_owner) as Plane;
+    let looks = 0;
+    const { states } = replicas.runner.builds;
+    replicas.runner.builds.states = (refs) => {
+      looks++;
+      return states(refs);
+    };
     holder.now = () => Date.now() + 61_000;
     const other = replicas.running.find(({ plane }) => plane !== holder);
-    for (let times = 0; times < 5; times++) {
+    // A look begins when the one before has judged: the last of these says that those in between have.
+    for (let times = 0; times < 4; times++) {
       const alive = await fetch(`${other?.url}/v1/builds/${id}/1/heartbeat`, {
         method: 'POST',
         headers: { authorization: `Bearer ${builder.token}` },
       });
       expect(alive.status).toBe(200);
-      await new Promise((resolve) => setTimeout(resolve, 400));
+      await expect.poll(() => looks).toBeGreaterThan(times);
     }
     expect(await rowOf(id)).toMatchObject({ deployment_status: 'building', lost_attempts: 0 });
   });
@@ -202,18 +209,22 @@ describe('an attempt', () => {
 test('a lease counts from when it is written, not from when its transaction began', async () => {
   const { id } = await startBuild('site');
   await database.transaction(async (trx) => {
-    await sql`select 1`.execute(trx);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    // The time of the transaction stands still; it is written once the clock has gone on.
+    let before = { time: '', later: false };
+    while (!before.later) {
+      const { rows } = await sql<typeof before>`
+        select clock_timestamp()::text as time, clock_timestamp() > now() as later`.execute(trx);
+      [before] = rows as [typeof before];
+    }
     await trx
       .updateTable('deployments')
-      .set({ lease_expires_at: leaseUntil(500) })
+      .set({ lease_expires_at: leaseUntil(60_000) })
       .where('id', '=', id)
       .execute();
-    const { rows } = await sql<{ left: number }>`
-      select extract(epoch from lease_expires_at - clock_timestamp())::float8 as left from deployments`.execute(
-      trx,
-    );
-    expect(rows[0]?.left).toBeGreaterThan(0);
+    const { rows } = await sql<{ whole: boolean }>`
+      select lease_expires_at >= ${before.time}::timestamptz + interval '60 seconds' as whole
+      from deployments where id = ${id}`.execute(trx);
+    expect(rows).toEqual([{ whole: true }]);
   });
 });
 
