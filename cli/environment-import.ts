@@ -8,6 +8,7 @@ import {
   environmentValueProblem,
 } from '../contract/environment-values.ts';
 import { SphereError } from '../contract/errors.ts';
+import { fileError } from '../files/file-error.ts';
 import type { Context } from './command.ts';
 import { parseEnvironmentFile } from './environment-file.ts';
 import { confirmPublic, valuePatienceMs } from './environment-value.ts';
@@ -52,14 +53,6 @@ async function readText({ directory, piped }: Context, file: string): Promise<st
   try {
     return await readFile(path.resolve(directory, file), 'utf8');
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw new SphereError(
-      'USAGE',
-      `${file} cannot be read: ${code === 'ENOENT' ? 'it is not there' : message}.`,
-      {
-        hint: 'Name a file in the format of .env.',
-        cause,
-      },
-    );
+    throw fileError(cause, { what: file, done: 'read', hint: 'Name a file in the format of .env.' }) ?? cause;
   }
 }
