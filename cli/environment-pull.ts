@@ -32,6 +32,12 @@ export async function pullIntoFile(
   }
 
   const { changed, added, unwritable } = merged;
+  // A file that is not there is not made for nothing.
+  if (merged.text === '' && before === null) {
+    output.note(`${project} has no plain values for ${scope}: nothing was written.`);
+    const nothing = { file: null, backup, added, changed, secrets, unwritable };
+    return { json: { project, scope, ...nothing }, text: null };
+  }
   output.note(
     merged.text === before
       ? `${file} has all plain values of ${project} for ${scope} already.`
