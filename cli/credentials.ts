@@ -1,8 +1,10 @@
 /** The tokens of the planes that the person has signed in to: one file, which nobody else may read. */
 import { randomUUID } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { SphereError } from '../contract/errors.ts';
+import { fileError, withFile } from '../files/file-error.ts';
+import { makeDirectory } from '../files/make-directory.ts';
 
 /** A token, and what its plane said of it when the person signed in. */
 export type Credential = {
@@ -42,20 +44,29 @@ export function readCredentials(file: string): Credentials {
 }
 
 function unreadable(file: string, cause: unknown): SphereError {
-  return new SphereError(
-    'CONFIGURATION_INVALID',
-    `The file of your sign-ins cannot be read: ${(cause as Error).message}.`,
-    { hint: `Mend or remove ${file}, then sign in again with \`sphere login\`.`, cause },
+  const what = `The file of your sign-ins, ${file},`;
+  const hint = `Mend or remove ${file}, then sign in again with \`sphere login\`.`;
+  return (
+    fileError(cause, { what, done: 'read', code: 'CONFIGURATION_INVALID', hint }) ??
+    new SphereError('CONFIGURATION_INVALID', `${what} cannot be read: ${(cause as Error).message}.`, {
+      hint,
+      cause,
+    })
   );
 }
 
-/** Replaces `file` as a whole: whoever reads it meanwhile sees the one or the other. */
+/** Replaces `file` as a whole: whoever reads it meanwhile sees the one or the other. Throws `USAGE`, `DISK_FULL`. */
 export function writeCredentials(file: string, credentials: Credentials): void {
   const directory = path.dirname(file);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
   const draft = `${file}.${randomUUID()}`;
-  writeFileSync(draft, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
-  // The mode at creation is cut by the umask, never widened; a file system that keeps none stays as it is.
-  chmodSync(draft, 0o600);
-  renameSync(draft, file);
+  const what = `The file of your sign-ins, ${file},`;
+  const hint =
+    'Set XDG_CONFIG_HOME to a directory that you may write, or use SPHERE_URL and SPHERE_TOKEN instead.';
+  withFile({ what, done: 'written', hint }, () => {
+    makeDirectory(directory, 0o700);
+    writeFileSync(draft, `${JSON.stringify(credentials, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    // The mode at creation is cut by the umask, never widened; a file system that keeps none stays as it is.
+    chmodSync(draft, 0o600);
+    renameSync(draft, file);
+  });
 }

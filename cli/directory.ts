@@ -3,6 +3,7 @@ import { readFileSync, realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Configuration, configurationFile } from '../contract/configuration.ts';
 import { SphereError } from '../contract/errors.ts';
+import { fileError, withFile } from '../files/file-error.ts';
 import { readLink } from './link.ts';
 import type { DirectoryFacts } from './settings.ts';
 
@@ -29,7 +30,9 @@ export async function readProjectDirectory(directory: string): Promise<ProjectDi
 
 /** Throws `USAGE` with `hint` when there is no such directory. */
 export function checkDirectory(directory: string, hint: string): void {
-  const found = statSync(directory, { throwIfNoEntry: false });
+  const found = withFile({ what: directory, done: 'entered' }, () =>
+    statSync(directory, { throwIfNoEntry: false }),
+  );
   if (found?.isDirectory()) return;
   const what = found ? `${directory} is a file, not a directory.` : `There is no directory ${directory}.`;
   throw new SphereError('USAGE', what, { hint });
@@ -69,6 +72,6 @@ function readIfThere(file: string): string | null {
     return readFileSync(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
+    throw fileError(error, { what: file, done: 'read', code: 'CONFIGURATION_INVALID' }) ?? error;
   }
 }

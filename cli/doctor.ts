@@ -7,6 +7,8 @@ import path from 'node:path';
 import type { Health, WhoAmI } from '../contract/api.ts';
 import { SphereError } from '../contract/errors.ts';
 import { version } from '../contract/version.ts';
+import { fileError } from '../files/file-error.ts';
+import { dataDirectoryProblem } from '../files/make-directory.ts';
 import { createApi } from './api.ts';
 import type { Context } from './command.ts';
 import { readProjectDirectory } from './directory.ts';
@@ -83,6 +85,8 @@ async function lookAtPlane(context: Context): Promise<Finding[]> {
   if (choice.kind === 'hosted') return lookAtHosted(choice);
   const file = await answeringPlane(home);
   const plane = choice.kind === 'none' ? noPlane : embeddedFinding(file);
+  const unusable = dataDirectoryProblem(home);
+  if (unusable) return [plane, failed('data', unusable)];
   return [plane, await lookAtDisk(home), ...(file ? [] : await lookAtPort(home))];
 }
 
@@ -200,9 +204,10 @@ function isFree(port: number): Promise<boolean> {
 }
 
 function failed(name: string, error: unknown): Finding {
-  if (!(error instanceof SphereError)) throw error;
+  const known = error instanceof SphereError ? error : fileError(error);
+  if (known === null) throw error;
   // Some messages have their details in lines of their own already: here all of it is one line of a table.
-  const [first = '', ...lines] = error.message.split('\n');
-  const more = error.details ?? lines;
-  return { name, state: 'fail', seen: [first, ...more].join(' '), fix: error.hint };
+  const [first = '', ...lines] = known.message.split('\n');
+  const more = known.details ?? lines;
+  return { name, state: 'fail', seen: [first, ...more].join(' '), fix: known.hint };
 }

@@ -6,6 +6,35 @@ export function parseEnvironmentFile(text: string): Map<string, string> {
   return new Map(Object.entries(parse(text.replace(/^\uFEFF/, ''))));
 }
 
+/** A line as dotenv has it (its LINE): name and value. Whatever else is in a file it passes over. */
+const read =
+  /^\s*(?:export\s+)?([\w.-]+)(?:\s*=\s*?|:\s+?)(\s*'(?:\\'|[^'])*'|\s*"(?:\\"|[^"])*"|\s*`(?:\\`|[^`])*`|[^#\n]+)?[^\S\n]*(?:#.*)?$/gm;
+
+/**
+ * The lines that nobody can have meant as they are read: those that are passed over, and values whose quote is not
+ * closed. One sentence each, by number (from 1) and without what stands there: it may be a secret.
+ */
+export function environmentFileProblems(text: string): string[] {
+  const lines = text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n');
+  const problems: [line: number, text: string][] = [];
+  const lineAt = (offset: number) => lines.slice(0, offset).split('\n').length;
+  const rest = lines.replace(
+    read,
+    (whole: string, name: string, value: string | undefined, offset: number) => {
+      const [, quote] = /^\s*(["'`])/.exec(value ?? '') ?? [];
+      if (quote !== undefined && value?.split(quote).length === 2) {
+        const at = offset + whole.indexOf(name);
+        problems.push([lineAt(at), `the quote before the value of ${name.slice(0, 200)} is not closed`]);
+      }
+      return whole.replace(/[^\n]/g, '');
+    },
+  );
+  for (const [index, line] of rest.split('\n').entries()) {
+    if (/^\s*[^\s#]/.test(line)) problems.push([index + 1, 'is not NAME=VALUE']);
+  }
+  return problems.sort(([a], [b]) => a - b).map(([line, what]) => `line ${line}: ${what}`);
+}
+
 /**
  * How `value` is written so that every reader of the format finds the same again; null when the format has no way to: a
  * quote cannot stand in quotes of its own kind, nor a backslash before the last one, and only `\n` is an escape, in

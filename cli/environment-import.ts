@@ -8,8 +8,9 @@ import {
   environmentValueProblem,
 } from '../contract/environment-values.ts';
 import { SphereError } from '../contract/errors.ts';
+import { fileError } from '../files/file-error.ts';
 import type { Context } from './command.ts';
-import { parseEnvironmentFile } from './environment-file.ts';
+import { environmentFileProblems, parseEnvironmentFile } from './environment-file.ts';
 import { confirmPublic, valuePatienceMs } from './environment-value.ts';
 
 export type ImportEntry = { name: string; value: string; sensitive: boolean };
@@ -19,19 +20,21 @@ export type ImportEntry = { name: string; value: string; sensitive: boolean };
  * `INPUT_NEEDED`.
  */
 export async function readImport(context: Context, file: string, plain: boolean): Promise<ImportEntry[]> {
-  const values = [...parseEnvironmentFile(await readText(context, file))];
-  if (values.length === 0) throw new SphereError('USAGE', `${file} holds no values.`);
-  const problems = values.flatMap(([name, value]) => {
+  const text = await readText(context, file);
+  const values = [...parseEnvironmentFile(text)];
+  const unfit = values.flatMap(([name, value]) => {
     const problem = environmentNameProblem(name) ?? environmentValueProblem(value);
     return problem === null ? [] : [`${name.slice(0, 200)} ${problem}`];
   });
+  const problems = [...environmentFileProblems(text), ...unfit];
   const empty = values.flatMap(([name, value]) => (value === '' ? [name] : []));
   if (problems.length > 0) {
     throw new SphereError('USAGE', `Nothing of ${file} was stored: not all of it can be.`, {
       details: problems,
-      hint: 'Take these lines out of the file, or give it to `sphere env import -` without them.',
+      hint: 'Correct these lines or take them out of the file, or give it to `sphere env import -` without them.',
     });
   }
+  if (values.length === 0) throw new SphereError('USAGE', `${file} holds no values.`);
   const published = values.map(([name]) => name).filter((name) => clientPrefixOf(name) !== null);
   if (!plain) await confirmPublic(context, published);
   if (empty.length > 0) context.output.note(`Empty, and stored so: ${empty.join(', ')}.`);
@@ -52,14 +55,6 @@ async function readText({ directory, piped }: Context, file: string): Promise<st
   try {
     return await readFile(path.resolve(directory, file), 'utf8');
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw new SphereError(
-      'USAGE',
-      `${file} cannot be read: ${code === 'ENOENT' ? 'it is not there' : message}.`,
-      {
-        hint: 'Name a file in the format of .env.',
-        cause,
-      },
-    );
+    throw fileError(cause, { what: file, done: 'read', hint: 'Name a file in the format of .env.' }) ?? cause;
   }
 }

@@ -3,14 +3,14 @@ import { copyFile, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { EnvironmentEntry } from '../contract/environment-api.ts';
 import type { EnvironmentScope } from '../contract/environment-values.ts';
-import { SphereError } from '../contract/errors.ts';
+import { fileError } from '../files/file-error.ts';
 import type { Context, Result } from './command.ts';
 import { mergeIntoFile } from './environment-file.ts';
 import { count } from './format.ts';
 
 type Pulled = { project: string; scope: EnvironmentScope; values: readonly EnvironmentEntry[] };
 
-/** Merges `values` into `file`, which is copied before it is changed. Throws `USAGE` when it cannot be read. */
+/** Merges `values` into `file`, which is copied before it is changed. Throws `USAGE` when it cannot be read or written. */
 export async function pullIntoFile(
   { directory, output }: Context,
   file: string,
@@ -22,10 +22,22 @@ export async function pullIntoFile(
   const secrets = values.filter(({ sensitive }) => sensitive).map(({ name }) => name);
   const merged = mergeIntoFile(before ?? '', plain, secrets);
   const backup = before !== null && merged.text !== before ? backupOf(target) : null;
-  if (backup !== null) await copyFile(target, backup);
-  if (merged.text !== (before ?? '')) await writeFile(target, merged.text, { mode: 0o600 });
+  try {
+    if (backup !== null) await copyFile(target, backup);
+    if (merged.text !== (before ?? '')) await writeFile(target, merged.text, { mode: 0o600 });
+  } catch (error) {
+    throw (
+      fileError(error, { what: file, done: 'written', hint: 'Name a file that can be written.' }) ?? error
+    );
+  }
 
   const { changed, added, unwritable } = merged;
+  // A file that is not there is not made for nothing.
+  if (merged.text === '' && before === null) {
+    output.note(`${project} has no plain values for ${scope}: nothing was written.`);
+    const nothing = { file: null, backup, added, changed, secrets, unwritable };
+    return { json: { project, scope, ...nothing }, text: null };
+  }
   output.note(
     merged.text === before
       ? `${file} has all plain values of ${project} for ${scope} already.`
@@ -57,8 +69,7 @@ async function readOrNull(file: string): Promise<string | null> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return null;
-    throw new SphereError('USAGE', `${file} cannot be read: ${message}.`, { cause });
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw fileError(cause, { what: file, done: 'read' }) ?? cause;
   }
 }

@@ -2,11 +2,12 @@
  * Whose code is about to run on this machine. The embedded plane builds here, so that a repository which is not the user's
  * own is asked about first; who has agreed to one of an owner is not asked about that owner again.
  */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { SphereError } from '../contract/errors.ts';
 import type { IsolationMode } from '../contract/words.ts';
 import { bubblewrapProbe, findBubblewrap, tryBubblewrap } from '../files/bubblewrap.ts';
+import { makeDataDirectory } from '../files/make-directory.ts';
 import { checkRepository } from '../files/repository-url.ts';
 import type { Context } from './command.ts';
 import { ownerOf, remotesOf, sameRepository } from './repository-address.ts';
@@ -72,7 +73,7 @@ function readAgreed(home: string): string[] {
 }
 
 function writeAgreed(home: string, owners: string[]): void {
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+  makeDataDirectory(home);
   const file = path.join(home, agreedFile);
   writeFileSync(`${file}.draft`, `${JSON.stringify({ owners: [...new Set(owners)].sort() }, null, 2)}\n`, {
     mode: 0o600,

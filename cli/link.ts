@@ -1,7 +1,9 @@
 /** `.sphere/project.json`: which plane and which project a directory belongs to, for the person who works there. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { SphereError } from '../contract/errors.ts';
+import { fileError, withFile } from '../files/file-error.ts';
+import { makeDirectory } from '../files/make-directory.ts';
 import { slugProblem } from './slug.ts';
 
 export const linkName = '.sphere/project.json';
@@ -22,7 +24,7 @@ export function readLink(directory: string): Link | null {
     text = readFileSync(path.join(directory, linkName), 'utf8');
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
-    throw error;
+    throw fileError(error, { done: 'read', code: 'CONFIGURATION_INVALID' }) ?? error;
   }
   const link = parseLink(text);
   if (link) return link;
@@ -41,14 +43,17 @@ function parseLink(text: string): Link | null {
   }
 }
 
-/** Links `directory`. Git is told to leave the link out: it is this person's, and no part of the project. */
+/** Links `directory`. Git is told to leave the link out: it is this person's, and no part of the project. Throws `USAGE`. */
 export function writeLink(directory: string, link: Link): string {
   const file = path.join(directory, linkName);
   const folder = path.dirname(file);
-  mkdirSync(folder, { recursive: true });
-  const ignore = path.join(folder, '.gitignore');
-  if (!existsSync(ignore)) writeFileSync(ignore, '*\n');
-  writeFileSync(file, `${JSON.stringify(link, null, 2)}\n`);
+  const what = `The link of ${directory}, ${linkName},`;
+  withFile({ what, done: 'written', hint: 'Link a directory that you may write to.' }, () => {
+    makeDirectory(folder);
+    const ignore = path.join(folder, '.gitignore');
+    if (!existsSync(ignore)) writeFileSync(ignore, '*\n');
+    writeFileSync(file, `${JSON.stringify(link, null, 2)}\n`);
+  });
   return file;
 }
 

@@ -136,9 +136,18 @@ export function createOutput(settings: OutputSettings): Output {
   };
 }
 
+/** Words that a clause of a plane begins with. Another word at the beginning may be a name, which stays as it is. */
+const firstWords = new Set(
+  (
+    'a an another attempt batch builds cancelled content git its jobs no only port publishing something superseded ' +
+    'the there this two what'
+  ).split(' '),
+);
+
 /** What a plane says as a clause, as people read it. */
 function sentence(text: string): string {
-  const begun = /^[a-z]+ /.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  const [word = ''] = /^[a-z]+(?= )/.exec(text) ?? [];
+  const begun = firstWords.has(word) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   return /[\w"'`)\]]$/.test(begun) && !begun.includes('\n') ? `${begun}.` : begun;
 }
 

@@ -1,6 +1,7 @@
 /** Which plane a command talks to, and with which token: flags, environment, link, sign-in, the plane on this machine. */
 import { readdirSync } from 'node:fs';
 import { SphereError } from '../contract/errors.ts';
+import { dataDirectoryError } from '../files/make-directory.ts';
 import type { PlaneAddress } from './answers.ts';
 import type { Environment, JobIdentity } from './config.ts';
 import { type Credential, type Credentials, readCredentials } from './credentials.ts';
@@ -28,7 +29,8 @@ export type PlaneWish = {
 /**
  * The plane that the caller has chosen: `--local`, else SPHERE_URL, the link of the directory, the plane that was signed
  * in to last, an embedded plane that is there. Its token: `--token`, else SPHERE_TOKEN, else that of the sign-in.
- * Throws `NOT_SIGNED_IN` for a plane without a token, `CONFIGURATION_INVALID` for a bad address.
+ * Throws `NOT_SIGNED_IN` for a plane without a token, `CONFIGURATION_INVALID` for a bad address and a data
+ * directory that cannot be read.
  */
 export function choosePlane({ environment, directory, flags }: PlaneWish): PlaneChoice {
   const { home, variables } = environment;
@@ -149,10 +151,12 @@ export function noPlaneYet(): SphereError {
   });
 }
 
+/** Throws `CONFIGURATION_INVALID` where nobody can tell: "there is none" would be untrue. */
 function hasContent(directory: string): boolean {
   try {
     return readdirSync(directory).length > 0;
-  } catch {
-    return false;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+    throw dataDirectoryError(error, directory, 'read') ?? error;
   }
 }

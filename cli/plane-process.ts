@@ -1,10 +1,11 @@
 /** The embedded plane's process: starts it in the background and waits until it answers. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PlaneFile, planeFile, planeLogFile } from '../contract/embedded.ts';
 import { SphereError } from '../contract/errors.ts';
+import { makeDataDirectory } from '../files/make-directory.ts';
 import { packageRoot } from '../files/package-root.ts';
 import { createApi } from './api.ts';
 
@@ -35,14 +36,15 @@ export function isAlive(pid: number): boolean {
 
 /**
  * Starts `sphere server` on `home`, detached from this terminal, and waits for it. Where several do so at once one
- * server wins, the others end quietly, and everybody gets the winner. Throws `PLANE_START_FAILED`.
+ * server wins, the others end quietly, and everybody gets the winner. Throws `PLANE_START_FAILED`,
+ * and `CONFIGURATION_INVALID` for a `home` that cannot be used.
  */
 export async function startPlane(
   home: string,
   environment: NodeJS.ProcessEnv,
   say: (text: string) => void,
 ): Promise<PlaneFile> {
-  mkdirSync(home, { recursive: true, mode: 0o700 });
+  makeDataDirectory(home);
   const logFile = path.join(home, planeLogFile);
   const logStart = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
   const deadline = Date.now() + startLimitMs;

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { type ErrorBody, exitCodeOf, exitCodes, SphereError } from '../contract/errors.ts';
 import { version } from '../contract/version.ts';
+import { fileError, withFile } from '../files/file-error.ts';
 import type { Context, Result } from './command.ts';
 import { readEnvironment } from './config.ts';
 import { listenForInterrupt } from './interrupt.ts';
@@ -77,7 +78,10 @@ async function createContext(
   exit: (code: number) => never,
 ): Promise<Context> {
   const directory = path.resolve(io.cwd(), options.cwd ?? '.');
-  if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
+  const found = withFile({ what: `--cwd: ${directory}`, done: 'entered' }, () =>
+    statSync(directory, { throwIfNoEntry: false }),
+  );
+  if (!found?.isDirectory()) {
     throw new SphereError('USAGE', `--cwd: ${directory} is not a directory.`, {
       hint: 'Name a directory that is there.',
     });
@@ -108,7 +112,8 @@ function resultText(result: Result, output: Output): string {
 
 /** Reports what was thrown and returns the exit code. */
 async function fail(error: unknown, output: Output, debug: boolean): Promise<number> {
-  const body = error instanceof SphereError ? error.toBody() : bugReport(error);
+  const known = error instanceof SphereError ? error : fileError(error);
+  const body = known?.toBody() ?? bugReport(error);
   output.error(body);
   if (debug && error instanceof Error) output.note(stackOf(error));
   if (output.json) {

@@ -47,12 +47,7 @@ export function readConfiguration(text: string): ParsedConfiguration {
   }
   const syntax: ParseError[] = [];
   const tree = parseTree(source, syntax, { allowTrailingComma: true });
-  // What follows the first break is mostly an echo of it.
-  const problems = syntax.slice(0, 1).map(({ error, offset }) => ({
-    ...position(source, offset),
-    path: '',
-    message: `is not JSON: ${words(printParseErrorCode(error))}`,
-  }));
+  const problems = syntaxProblems(syntax, source);
   if (problems.length > 0) return { ok: false, problems };
   if (tree === undefined) throw new Error('JSON without problems and without a value');
   problems.push(...repeatedKeys(tree, source));
@@ -61,6 +56,15 @@ export function readConfiguration(text: string): ParsedConfiguration {
     problems.push(...checked.error.issues.flatMap((issue) => explain(issue, tree, source)));
   if (checked.success && problems.length === 0) return { ok: true, configuration: checked.data };
   return { ok: false, problems: problems.sort((a, b) => a.line - b.line || a.column - b.column) };
+}
+
+/** Where `source` is no JSON, by what its parser says: what follows the first break is mostly an echo of it. */
+export function syntaxProblems(found: readonly ParseError[], source: string): ConfigurationProblem[] {
+  return found.slice(0, 1).map(({ error, offset }) => ({
+    ...position(source, offset),
+    path: '',
+    message: `is not JSON: ${words(printParseErrorCode(error))}`,
+  }));
 }
 
 type Issue = z.core.$ZodIssue;
@@ -75,7 +79,15 @@ function explain(issue: Issue, tree: Node, source: string): ConfigurationProblem
     }));
   }
   const value = valueAt(tree, path);
-  return [{ ...at(tree, path, source, false), path: pathText(path), message: describe(issue, value) }];
+  const message = numberProblem(schemaAt(path), value) ?? describe(issue, value);
+  return [{ ...at(tree, path, source, false), path: pathText(path), message }];
+}
+
+/** What a number must be, where the schema wants one: every number of ours is whole, and between two bounds. */
+function numberProblem(schema: unknown, value: unknown): string | null {
+  const [least, most] = [field(schema, 'minValue'), field(schema, 'maxValue')];
+  if (typeof least !== 'number' || typeof most !== 'number' || value === undefined) return null;
+  return `must be a whole number from ${least} to ${most}, not ${shortened(value)}`;
 }
 
 /** The problem in words, with the value that was seen. */
@@ -92,7 +104,11 @@ function describe(issue: Issue, value: unknown): string {
       : `must be ${[...new Set(takes)].join(' or ')}${seen}`;
   }
   if (issue.code === 'too_small' && issue.origin === 'string') return 'must not be empty';
-  if (issue.code === 'too_big') return `holds more than ${issue.maximum} entries`;
+  if (issue.code === 'too_big') {
+    return issue.origin === 'string'
+      ? `must not be longer than ${issue.maximum} characters`
+      : `holds more than ${issue.maximum} entries`;
+  }
   if (issue.code === 'invalid_value')
     return `must be ${issue.values.map((v) => JSON.stringify(v)).join(' or ')}${seen}`;
   // The key itself is wrong, not what it holds.
@@ -142,6 +158,12 @@ function nearestKey(key: string, known: readonly string[]): string | undefined {
 
 /** The keys of the object at `path` in the schema. */
 function knownKeys(path: readonly (string | number)[]): string[] {
+  const shape = field(schemaAt(path), 'shape');
+  return shape === undefined ? [] : Object.keys(shape as object);
+}
+
+/** What the schema says of the value at `path`; undefined: nothing. */
+function schemaAt(path: readonly (string | number)[]): unknown {
   let schema: unknown = configurationSchema;
   for (const part of path) {
     schema = unwrap(schema);
@@ -150,8 +172,7 @@ function knownKeys(path: readonly (string | number)[]): string[] {
         ? field(schema, 'element')
         : (field(schema, 'shape') as Record<string, unknown>)?.[part];
   }
-  const shape = field(unwrap(schema), 'shape');
-  return shape === undefined ? [] : Object.keys(shape as object);
+  return unwrap(schema);
 }
 
 /** The schema inside `optional()`. */

@@ -1,6 +1,7 @@
 /** The digest of a source: one SHA-256 over its paths, modes, links and contents. */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { fileError } from './file-error.ts';
 import { hashFiles } from './hash.ts';
 import { listSource, listTree, type SourceEntry } from './source.ts';
 
@@ -24,19 +25,25 @@ export type SourceDigest = {
   entries: (SourceEntry & DigestEntry)[];
 };
 
-/** Lists and hashes what an upload of `directory` holds. Throws as `listSource`. */
+/** Lists and hashes what an upload of `directory` holds. Throws as `listSource`, SOURCE_REFUSED for a file that cannot be read. */
 export async function digestSource(directory: string): Promise<SourceDigest> {
-  return digestOf(directory, await listSource(directory));
+  return digestOf(
+    directory,
+    await listSource(directory),
+    'Make it readable for you, or list it in .sphereignore.',
+  );
 }
 
 /** Lists and hashes everything in `directory`, without ignore rules: equals the digest of the source unpacked there. */
 export async function digestTree(directory: string): Promise<SourceDigest> {
-  return digestOf(directory, await listTree(directory));
+  return digestOf(directory, await listTree(directory), 'Make it readable for you, or take it away.');
 }
 
-async function digestOf(directory: string, listed: SourceEntry[]): Promise<SourceDigest> {
+async function digestOf(directory: string, listed: SourceEntry[], hint: string): Promise<SourceDigest> {
   const files = listed.filter((entry) => entry.kind === 'file');
-  const hashes = await hashFiles(files.map((file) => join(directory, file.path)));
+  const hashes = await hashFiles(files.map((file) => join(directory, file.path))).catch((error: unknown) => {
+    throw fileError(error, { done: 'read', code: 'SOURCE_REFUSED', hint }) ?? error;
+  });
   const hashOf = new Map(files.map((file, index) => [file.path, hashes[index]]));
   const entries = listed.map((entry) => {
     const hashed = hashOf.get(entry.path);

@@ -3,6 +3,7 @@ import { type Dirent, lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { SphereError } from '../contract/errors.ts';
+import { fileError } from './file-error.ts';
 import { type IgnoreRules, outerRules, readIgnoreTexts } from './ignore-rules.ts';
 import { leavesDirectory } from './links.ts';
 
@@ -26,8 +27,8 @@ export type SourceLimits = { files: number; bytes: number };
  * Lists `directory` for an upload, sorted by path. Left out: what .gitignore and .sphereignore say, `.git`,
  * `node_modules`, `.env*` except `.env.example`, and what is neither file, link nor directory.
  *
- * Throws SOURCE_UNAVAILABLE when there is no such directory, SOURCE_REFUSED for a link that leads out of it or a name
- * that is not UTF-8, TOO_LARGE beyond `sourceLimits`.
+ * Throws SOURCE_UNAVAILABLE when there is no such directory, SOURCE_REFUSED for a link that leads out of it, a name
+ * that is not UTF-8 or a directory that cannot be read, TOO_LARGE beyond `sourceLimits`.
  */
 export async function listSource(
   directory: string,
@@ -77,10 +78,13 @@ async function listEntries(
 
 async function readDirectory(root: string, at: string): Promise<Dirent[]> {
   try {
-    return await readdir(join(root, at), { withFileTypes: true });
+    return await readdir(resolve(root, at), { withFileTypes: true });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (at !== '' || (code !== 'ENOENT' && code !== 'ENOTDIR')) throw error;
+    if (at !== '' || (code !== 'ENOENT' && code !== 'ENOTDIR')) {
+      const hint = 'Make it readable for you, or leave it out.';
+      throw fileError(error, { done: 'read', code: 'SOURCE_REFUSED', hint }) ?? error;
+    }
     const seen = code === 'ENOENT' ? 'There is nothing at' : 'There is a file, not a directory, at';
     throw new SphereError('SOURCE_UNAVAILABLE', `${seen} ${root}.`, {
       hint: 'Name the directory to deploy.',

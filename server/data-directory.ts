@@ -1,6 +1,6 @@
 /** The embedded plane's data directory: what lies where, its key, and what is remembered between two starts. */
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type PlaneFile, planeFile } from '../contract/embedded.ts';
 import { SphereError } from '../contract/errors.ts';
@@ -16,11 +16,6 @@ export function dataPaths(home: string) {
     builds: join(home, 'builds'),
     cache: join(home, 'cache'),
   };
-}
-
-/** Makes the data directory, readable by its owner alone. */
-export async function makeDataDirectory(home: string): Promise<void> {
-  await mkdir(home, { recursive: true, mode: 0o700 });
 }
 
 /** The plane's key: 32 random bytes that are drawn once. */

@@ -1,9 +1,11 @@
 /** Puts the embedded plane of one data directory together: lock, adapters, app, listen, work. */
+
 import { join } from 'node:path';
 import type { Kysely } from 'kysely';
 import { siteLabel } from '../contract/preview.ts';
 import { version } from '../contract/version.ts';
 import { LIVE, LOCAL_REGION } from '../contract/words.ts';
+import { makeDataDirectory } from '../files/make-directory.ts';
 import { packageRoot } from '../files/package-root.ts';
 import { createDiskLogStore } from './adapters/disk-log-store.ts';
 import { createDiskSiteStore } from './adapters/disk-site-store.ts';
@@ -14,7 +16,6 @@ import { closeAll, describe } from './closing.ts';
 import type { ServerConfig } from './config.ts';
 import {
   dataPaths,
-  makeDataDirectory,
   readKey,
   readPort,
   readPreviousKey,
@@ -52,7 +53,7 @@ export async function openPlane(
   log: (line: string) => void,
   parts: PlaneParts = { builds: createProcessRunner },
 ): Promise<RunningServer | { held: { pid: number; home: string } }> {
-  await makeDataDirectory(config.home);
+  makeDataDirectory(config.home);
   const lock = await lockDirectory(config.home);
   if ('heldBy' in lock) return { held: { pid: lock.heldBy.pid, home: config.home } };
   const closers: (() => Promise<void>)[] = [() => lock.release()];

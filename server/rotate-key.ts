@@ -2,15 +2,9 @@
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { SphereError } from '../contract/errors.ts';
+import { makeDataDirectory } from '../files/make-directory.ts';
 import { packageRoot } from '../files/package-root.ts';
-import {
-  dataPaths,
-  forgetPreviousKey,
-  makeDataDirectory,
-  readKey,
-  readPreviousKey,
-  replaceKey,
-} from './data-directory.ts';
+import { dataPaths, forgetPreviousKey, readKey, readPreviousKey, replaceKey } from './data-directory.ts';
 import type { Database } from './database/database.ts';
 import { openEmbeddedDatabase } from './database/embedded.ts';
 import { lockDirectory } from './directory-lock.ts';
@@ -108,7 +102,7 @@ function attempt<T>(work: () => T): T | null {
  * plane or a build runs, whose token is made with the key.
  */
 export async function rotateEmbeddedKey(home: string): Promise<Resealed> {
-  await makeDataDirectory(home);
+  makeDataDirectory(home);
   const lock = await lockDirectory(home);
   if ('heldBy' in lock) {
     throw new SphereError('PLANE_BUSY', `Process ${lock.heldBy.pid} serves ${home}.`, {

@@ -15,6 +15,7 @@ whether it carries over, and why not where it does not. A sphere.json that is th
     const { existsSync, writeFileSync } = await import('node:fs');
     const { join } = await import('node:path');
     const { SphereError } = await import('../../contract/errors.ts');
+    const { withFile } = await import('../../files/file-error.ts');
     const { configurationName } = await import('../directory.ts');
     const { importedFiles, importSettings } = await import('../import/import.ts');
     const { directory, output, prompts, yes } = context;
@@ -41,7 +42,7 @@ whether it carries over, and why not where it does not. A sphere.json that is th
         });
       }
     }
-    writeFileSync(file, content);
+    withFile({ what: file, done: 'written' }, () => writeFileSync(file, content));
     output.note(`Wrote ${file}. The files that it was made from are not read by Sphere, and can go.`);
     return { json: { file, configuration, findings }, text: file };
   },

@@ -11,6 +11,7 @@ export const command: CommandFile = {
     const { existsSync, writeFileSync } = await import('node:fs');
     const { join } = await import('node:path');
     const { SphereError } = await import('../../contract/errors.ts');
+    const { withFile } = await import('../../files/file-error.ts');
     const { slugify, slugProblem } = await import('../slug.ts');
     const { configurationName, readFacts } = await import('../directory.ts');
 
@@ -35,7 +36,9 @@ export const command: CommandFile = {
     // A path that leads nowhere would be a broken link in everybody's editor.
     const known = existsSync(join(context.directory, schemaPath));
     const configuration = { ...(known ? { $schema: schemaPath } : {}), ...(slug === null ? {} : { slug }) };
-    writeFileSync(file, `${JSON.stringify(configuration, null, 2)}\n`);
+    withFile({ what: file, done: 'written' }, () =>
+      writeFileSync(file, `${JSON.stringify(configuration, null, 2)}\n`),
+    );
     context.output.note(
       known
         ? `Wrote ${file}. Your editor knows its keys by "$schema".`

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Configuration } from '../../contract/configuration.ts';
 import { readConfiguration } from '../../files/configuration-file.ts';
+import { withFile } from '../../files/file-error.ts';
 import { type Collector, collect, type Imported } from './findings.ts';
 import { importNetlify } from './netlify.ts';
 import { importHeadersFile, importRedirectsFile } from './netlify-rules.ts';
@@ -28,7 +29,13 @@ export function importSettings(directory: string): Imported & { files: string[] 
   const into = collect();
   const files = importedFiles.filter((name) => existsSync(path.join(directory, name)));
   for (const [name, read] of readers) {
-    if (files.includes(name)) read(readFileSync(path.join(directory, name), 'utf8'), name, into);
+    if (!files.includes(name)) continue;
+    const file = path.join(directory, name);
+    read(
+      withFile({ what: file, done: 'read' }, () => readFileSync(file, 'utf8')),
+      name,
+      into,
+    );
   }
   return { configuration: valid(into), findings: into.findings, files };
 }

@@ -1,5 +1,5 @@
 /** `netlify.toml` */
-import { parse as parseToml } from 'smol-toml';
+import { parse as parseToml, TomlError } from 'smol-toml';
 import { SphereError } from '../../contract/errors.ts';
 import type { Collector } from './findings.ts';
 import { importHeaders, importRedirect } from './netlify-rules.ts';
@@ -78,11 +78,14 @@ function read(text: string, file: string): Table {
   try {
     return parseToml(text);
   } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [why = ''] = error.message.replace(/^Invalid TOML document: /, '').split('\n');
     throw new SphereError(
       'CONFIGURATION_INVALID',
-      `${file} cannot be read: ${(error as Error).message.trim()}`,
+      `${file}:${error.line}:${error.column} is not TOML: ${why}.`,
       {
         hint: `Correct ${file}, or move it away.`,
+        details: error.codeblock.trimEnd().split('\n'),
         cause: error,
       },
     );

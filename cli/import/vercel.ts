@@ -1,6 +1,7 @@
 /** `vercel.json` */
 import { type ParseError, parse as parseJson } from 'jsonc-parser';
 import { SphereError } from '../../contract/errors.ts';
+import { syntaxProblems } from '../../files/configuration-file.ts';
 import { slugify } from '../slug.ts';
 import { type Collector, isRedirectStatus } from './findings.ts';
 
@@ -120,9 +121,14 @@ function convert(source: string, destination: string): { source: string; destina
 
 function read(text: string, file: string): Table {
   const problems: ParseError[] = [];
-  const value: unknown = parseJson(text, problems, { allowTrailingComma: true });
-  if (problems.length === 0 && typeof value === 'object' && value !== null) return value as Table;
-  throw new SphereError('CONFIGURATION_INVALID', `${file} is not JSON.`, {
+  const source = text.replace(/^\uFEFF/, '');
+  const value: unknown = parseJson(source, problems, { allowTrailingComma: true });
+  const [problem] = syntaxProblems(problems, source);
+  if (!problem && typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Table;
+  const what = problem
+    ? `${file}:${problem.line}:${problem.column} ${problem.message}.`
+    : `${file} is not a JSON object.`;
+  throw new SphereError('CONFIGURATION_INVALID', what, {
     hint: `Correct ${file}, or move it away.`,
   });
 }

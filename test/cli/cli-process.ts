@@ -1,6 +1,6 @@
 /** Bundles the CLI as it is, with the builder that it starts, and runs it in processes of its own, as shells do. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'tsup';
@@ -8,6 +8,8 @@ import { build } from 'tsup';
 /** Bundles the programs; returns the CLI's file and what removes it. The server stays outside: it is a program of its own. */
 export async function bundleCli(): Promise<{ file: string; remove: () => void }> {
   const root = mkdtempSync(join(tmpdir(), 'sphere-cli-'));
+  // Other users run it, too.
+  chmodSync(root, 0o755);
   // What the program finds itself by.
   copyFileSync('package.json', join(root, 'package.json'));
   await build({
@@ -40,15 +42,24 @@ export type CliRun = {
   ended: Promise<{ exitCode: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }>;
 };
 
-/** Starts `sphere ...args` with `input` on stdin or that closed, and nothing of Sphere's or a build service's in the environment but `env`. */
+/**
+ * Starts `sphere ...args`, as the user with the id `user` where one is named, with `input` on stdin or that closed, and nothing of Sphere's or a build service's in the environment but `env`.
+ */
 export function startCli(
   file: string,
   args: string[],
-  options: { cwd: string; env?: Record<string, string>; stdout?: 'pipe' | 'ignore'; input?: string },
+  options: {
+    cwd: string;
+    env?: Record<string, string>;
+    stdout?: 'pipe' | 'ignore';
+    input?: string;
+    user?: number;
+  },
 ): CliRun {
   const { PATH, HOME } = process.env;
   const child = spawn(process.execPath, [file, ...args], {
     cwd: options.cwd,
+    ...(options.user === undefined ? {} : { uid: options.user, gid: options.user }),
     env: {
       PATH,
       HOME,

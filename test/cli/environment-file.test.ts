@@ -1,6 +1,11 @@
 /** Files in the format of `.env`: what is read, what is written, and that nothing else in them changes. */
 import { describe, expect, test } from 'vitest';
-import { mergeIntoFile, parseEnvironmentFile, writtenValue } from '../../cli/environment-file.ts';
+import {
+  environmentFileProblems,
+  mergeIntoFile,
+  parseEnvironmentFile,
+  writtenValue,
+} from '../../cli/environment-file.ts';
 import { seeded, textOf, wholeFrom } from '../builder/random.ts';
 
 test.each([
@@ -19,6 +24,46 @@ test.each([
   ['A=1\nA=2', { A: '2' }],
 ])('%j is read', (text, values) => {
   expect(Object.fromEntries(parseEnvironmentFile(text))).toEqual(values);
+});
+
+describe('lines that cannot be meant', () => {
+  test.each<[string, string[]]>([
+    ['API_TOKEN abcdefgh123', ['line 1: is not NAME=VALUE']],
+    ['A=1\n\n# a comment\nnonsense\nB=2\n=x', ['line 4: is not NAME=VALUE', 'line 6: is not NAME=VALUE']],
+    ['export A', ['line 1: is not NAME=VALUE']],
+    ['A=1\nB="open\nC=3', ['line 2: the quote before the value of B is not closed']],
+    ["A='open # comment\nB='x'", ['line 1: the quote before the value of A is not closed']],
+    ['A="two\nlines"\n\nB `x`\r\n', ['line 4: is not NAME=VALUE']],
+    ['\r\n\r\n  export A="open\r\n', ['line 3: the quote before the value of A is not closed']],
+  ])('%j', (text, problems) => {
+    expect(environmentFileProblems(text)).toEqual(problems);
+  });
+
+  test.each([
+    '',
+    '# A\n  # B\n\n',
+    'export A=1\n  B = 2 # "\n',
+    'A="two\n# lines\nand=more"\nB=\'a\n"b\'\n',
+    'A=it\'s\nB=5"\n',
+    'A=\nB: yaml\nC=#nothing\n',
+    '\uFEFFA=1\r\nB=`it\'s "all"`\r\n',
+    'A="x","y"\n',
+    'A="a\\"b"\n',
+  ])('are not in %j', (text) => {
+    expect(environmentFileProblems(text)).toEqual([]);
+  });
+
+  test('can go without a change to what is read, in 20,000 random files', () => {
+    const random = seeded(7);
+    for (let round = 0; round < 20_000; round += 1) {
+      const text = textOf(random, 'AB=: \n"\'#', wholeFrom(random, 1, 24));
+      const problems = environmentFileProblems(text);
+      if (problems.some((problem) => problem.includes('quote'))) continue;
+      const wrong = problems.map((problem) => Number(/\d+/.exec(problem)?.[0]));
+      const without = text.split('\n').map((line, index) => (wrong.includes(index + 1) ? '' : line));
+      expect([text, parseEnvironmentFile(without.join('\n'))]).toEqual([text, parseEnvironmentFile(text)]);
+    }
+  });
 });
 
 describe('a value is written so that it is read as it is', () => {

@@ -200,6 +200,17 @@ describe('Netlify', () => {
   });
 });
 
+test.each([
+  ['vercel.json', '{\n  "cleanUrls": tru\n}', /^vercel\.json:2:16 is not JSON: .*[^.]\.$/],
+  ['vercel.json', '\uFEFF{ "a" }', /^vercel\.json:1:7 is not JSON: colon expected\.$/],
+  ['vercel.json', '[]', /^vercel\.json is not a JSON object\.$/],
+  ['netlify.toml', 'a = 1\n[build\nb=2', /^netlify\.toml:2:7 is not TOML: illegal character in key\.$/],
+])('where %s cannot be read is said by line and column: %j', (name, text, message) => {
+  expect(() => from({ [name]: text })).toThrow(
+    expect.objectContaining({ code: 'CONFIGURATION_INVALID', message: expect.stringMatching(message) }),
+  );
+});
+
 test('the command says line by line what carries over, and writes the file once', async () => {
   const cli = await bundleCli();
   try {
@@ -214,7 +225,7 @@ test('the command says line by line what carries over, and writes the file once'
     const wrong = await startCli(cli.file, ['import'], { cwd: tree({ 'netlify.toml': '[build' }) }).ended;
     expect(wrong).toMatchObject({
       exitCode: 2,
-      stderr: expect.stringContaining('netlify.toml cannot be read'),
+      stderr: expect.stringMatching(/netlify\.toml:1:2 is not TOML: .*[^.]\.$/m),
     });
     const none = await startCli(cli.file, ['import'], { cwd: tree({}) }).ended;
     expect(none).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('sphere init') });

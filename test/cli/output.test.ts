@@ -37,6 +37,18 @@ describe('what is printed', () => {
     expect(written).toEqual({ stdout: 'the result\n', stderr: 'a note\nWarning: careful\na line\n' });
   });
 
+  test.each([
+    ['the disk is full', 'The disk is full.'],
+    ['there is no project "shop"', 'There is no project "shop".'],
+    ['nofile cannot be read', 'nofile cannot be read.'],
+    ['shop has no deployment', 'shop has no deployment.'],
+    ['./a.env holds no values.', './a.env holds no values.'],
+  ])('of the error %j is a sentence, and a name in front as it is', async (message, sentence) => {
+    const { output, written } = open();
+    output.error({ code: 'USAGE', message });
+    expect(written.stderr).toBe(`Error: ${sentence}\n`);
+  });
+
   test('of an error is message, details and hint, without what a log may have smuggled in', async () => {
     const { output, written } = open({ chalk: new Chalk({ level: 1 }) });
     output.error({

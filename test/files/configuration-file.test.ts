@@ -36,6 +36,26 @@ describe('a problem is told with line, column and path', () => {
       '{ "redirects": [{ "source": "/a", "destination": "/b", "statusCode": 200 }] }',
       ['1:70 redirects[0].statusCode must be 301 or 302 or 303 or 307 or 308, not 200'],
     ],
+    [
+      '{ "previews": { "expireAfterDays": 500 } }',
+      ['1:36 previews.expireAfterDays must be a whole number from 1 to 90, not 500'],
+    ],
+    [
+      '{ "previews": { "expireAfterDays": 0 } }',
+      ['1:36 previews.expireAfterDays must be a whole number from 1 to 90, not 0'],
+    ],
+    [
+      '{ "previews": { "expireAfterDays": 1.5 } }',
+      ['1:36 previews.expireAfterDays must be a whole number from 1 to 90, not 1.5'],
+    ],
+    [
+      '{ "previews": { "expireAfterDays": "7" } }',
+      ['1:36 previews.expireAfterDays must be a whole number from 1 to 90, not "7"'],
+    ],
+    [
+      '{ "limits": { "minutes": 1441 } }',
+      ['1:26 limits.minutes must be a whole number from 1 to 1440, not 1441'],
+    ],
     ['{ "spa": true, "spa": false }', ['1:16 spa stands twice']],
     ['[]', ['1:1  must be an object, not []']],
     ['', ['1:1  is empty; write at least {}']],
