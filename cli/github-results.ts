@@ -3,12 +3,17 @@ import { randomUUID } from 'node:crypto';
 import { appendFileSync, readFileSync } from 'node:fs';
 import type { Deployment } from '../contract/api.ts';
 import type { ErrorBody } from '../contract/errors.ts';
+import { isEnded } from '../contract/words.ts';
 import { type CiEnvironment, withGithubEvent } from './ci-environment.ts';
 import type { GithubFiles } from './config.ts';
 import { publishedLine, sourceText, statusText } from './summary.ts';
 
-/** How a deployment came out. `deployment` is null when none was made. */
-export type GithubOutcome = { deployment: Deployment | null; error: ErrorBody | null };
+/** How a deployment came out. `deployment` is null when none was made; `said`: what was done in place of building it. */
+export type GithubOutcome = {
+  deployment: Deployment | null;
+  error: ErrorBody | null;
+  said?: string | undefined;
+};
 
 export type GithubResults = {
   /** There is a deployment: a job that is stopped from now on has its id. */
@@ -36,8 +41,8 @@ export function openGithubResults(files: GithubFiles | null, warn: (text: string
       const { deployment, error } = outcome;
       outputs({
         ...(deployment ? { id: deployment.id } : {}),
-        // Only what serves this deployment's content is its address.
-        ...(deployment && error === null ? { url: deployment.url } : {}),
+        // Only what serves this deployment's content is its address: not of one that is still to be built.
+        ...(deployment && error === null && isEnded(deployment.status) ? { url: deployment.url } : {}),
         status: deployment?.status ?? 'error',
       });
       append('GITHUB_STEP_SUMMARY', files?.summary, summaryText(outcome));
@@ -56,7 +61,7 @@ export function outputLines(values: Record<string, string>, newDelimiter: () => 
 }
 
 /** The summary in Markdown. What builds have printed stands in blocks of code, where it is text. Pure. */
-export function summaryText({ deployment, error }: GithubOutcome): string {
+export function summaryText({ deployment, error, said }: GithubOutcome): string {
   const rows: [string, string][] = deployment
     ? [
         ['project', `\`${deployment.project}\``],
@@ -66,7 +71,7 @@ export function summaryText({ deployment, error }: GithubOutcome): string {
         ['deployment', `\`${deployment.id}\``],
       ]
     : [];
-  const published = deployment && error === null ? publishedLine(deployment) : null;
+  const published = deployment && error === null ? (said ?? publishedLine(deployment)) : null;
   return [
     `### ${error ? '❌' : '✅'} Sphere${deployment ? `: ${deployment.project}` : ''}`,
     ...(rows.length > 0

@@ -13,8 +13,8 @@ export type Reports = {
   state(deployment: Deployment): void;
   /** It has ended, in whatever way; `already_live`: nothing had to be done. */
   ended(deployment: Deployment, outcome?: 'already_live'): void;
-  /** The command comes to this, and is no failure. */
-  done(deployment: Deployment): void;
+  /** The command comes to this, and is no failure. `said`: what it did, where it built nothing. */
+  done(deployment: Deployment, said?: string): void;
 };
 
 /** Runs `work` with the reports of its command. What it throws is reported, too. */
@@ -40,7 +40,7 @@ export async function reporting<Outcome>(
         const how = outcome ? { reason: null, outcome } : { reason };
         events.write({ type: 'ended', id, project, target, url, status, ...how });
       },
-      done: (deployment) => github.ended({ deployment, error: null }),
+      done: (deployment, said) => github.ended({ deployment, error: null, said }),
     });
   } catch (error) {
     if (error instanceof SphereError) {

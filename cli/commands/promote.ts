@@ -53,7 +53,7 @@ async function promote(
     if (previous) note(`  was  ${describe(previous)}`);
     note(`  now  ${describe(deployment)}`);
   }
-  reports.done({ ...deployment, url });
+  reports.done({ ...deployment, url }, `Promoted \`${deployment.id}\`, without a build.`);
   return { json: answer, text: url };
 }
 

@@ -49,7 +49,10 @@ async function rollBack(
   // What was shown is what happens, also when something else became live meanwhile.
   const answer = await carryOut(api, slug, plan?.deployment.id ?? id, timeoutMs);
   note(`${paint('green', '✔')} Rolled ${paint('bold', slug)} back to ${answer.deployment.id}.`);
-  reports.done({ ...answer.deployment, url: answer.url });
+  reports.done(
+    { ...answer.deployment, url: answer.url },
+    `Rolled back to \`${answer.deployment.id}\`, without a build.`,
+  );
   return { json: { ...answer, ...(plan ? { figures: plan.figures } : {}) }, text: answer.url };
 }
 

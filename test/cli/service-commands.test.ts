@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { outputLines, summaryText } from '../../cli/github-results.ts';
 import { createGithubCommands, defuse } from '../../cli/service-commands.ts';
+import type { Deployment } from '../../contract/api.ts';
 
 /** What GitHub's runner makes of a log: the commands that it obeys. It trims lines, and also knows `##[name]`. */
 function obeyed(log: string): string[] {
@@ -53,6 +54,21 @@ describe('on GitHub', () => {
     expect(lines).toBe(
       'url<<sphere_RANDOM\nhttp://x\nstatus=ready\nsphere_RANDOM\nid<<sphere_RANDOM\n1\nsphere_RANDOM\n',
     );
+  });
+
+  test('what builds nothing says what it did, and not what an earlier deployment had published', () => {
+    const figures = { files: 4, bytes: 25, changed: 1, removed: 0, uploaded: 0, uploadedBytes: 0 };
+    const deployment = { id: 'dpl_1', project: 'shop', url: 'http://x', status: 'ready', liveOn: ['live'] };
+    const source = { kind: 'upload', digest: 'a'.repeat(64) };
+    const made = { ...deployment, figures, source } as unknown as Deployment;
+    const summary = summaryText({
+      deployment: made,
+      error: null,
+      said: 'Rolled back to `dpl_1`, without a build.',
+    });
+    expect(summary).toContain('Rolled back to `dpl_1`, without a build.');
+    expect(summary).not.toContain('Published');
+    expect(summaryText({ deployment: made, error: null })).toContain('Published 4 files');
   });
 
   test('what a build printed is text in the summary', () => {
