@@ -1,16 +1,14 @@
 /** The builder's program against a recording plane: whole builds, cancellation, a plane that goes away. */
 import { randomUUID } from 'node:crypto';
-import { createWriteStream, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { packSource } from '../../files/archive.ts';
-import { digestSource } from '../../files/digest.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { emptyDirectory, executable, link, type Tree, tree } from '../files/tree.ts';
 import { bundleBuilder, startBuilder } from './builder-program.ts';
 import { cachedApp } from './cached-app.ts';
 import { commitFiles, repository } from './git-repository.ts';
-import { type PlaneOptions, type RecordingPlane, startPlane } from './recording-plane.ts';
+import type { PlaneOptions, RecordingPlane } from './recording-plane.ts';
+import { allPublished, openPlane, published, script, upload } from './uploaded-source.ts';
 
 let program: Awaited<ReturnType<typeof bundleBuilder>>;
 beforeAll(async () => {
@@ -18,40 +16,12 @@ beforeAll(async () => {
 });
 afterAll(() => program.remove());
 
-async function openPlane(options: PlaneOptions): Promise<RecordingPlane> {
-  const plane = await startPlane(options);
-  onTestFinished(() => plane.close());
-  return plane;
-}
-
-/** An upload of `files`, as the CLI makes it. */
-async function upload(files: Tree): Promise<PlaneOptions> {
-  const directory = tree(files);
-  const sourceFile = join(emptyDirectory(), 'source.tar.gz');
-  const { digest, entries } = await digestSource(directory);
-  await pipeline(packSource(directory, entries), createWriteStream(sourceFile));
-  const url = '/v1/builds/dep_test/1/source';
-  return { spec: { source: { kind: 'upload', digest }, sourceUrl: url }, sourceFile };
-}
-
 const start = (plane: RecordingPlane, extra: { cache?: string; prebuilt?: string } = {}, environment = {}) =>
   startBuilder(
     program.file,
     plane,
     { work: emptyDirectory(), cache: emptyDirectory(), ...extra },
     environment,
-  );
-
-const script = (command: string): Tree => ({
-  'sphere.json': JSON.stringify({ buildCommand: command, outputDirectory: 'out' }),
-});
-
-const published = (plane: RecordingPlane) =>
-  Object.fromEntries(
-    Object.entries(plane.manifest?.files ?? {}).map(([path, { blob }]) => [
-      path,
-      plane.blobs.get(blob)?.toString(),
-    ]),
   );
 
 describe('a build', () => {
@@ -68,7 +38,7 @@ describe('a build', () => {
     const { exitCode, output } = await start(plane).ended;
     expect({ exitCode, output }).toEqual({ exitCode: 0, output: '' });
     expect(plane.result).toMatchObject({ outcome: 'built', uploaded: 2 });
-    expect(published(plane)).toEqual({ 'index.html': '<h1>Hello</h1>', 'a/b.css': 'b{}' });
+    expect(allPublished(plane)).toEqual({ 'index.html': '<h1>Hello</h1>', 'a/b.css': 'b{}' });
     expect(plane.phases.map(({ phase }) => phase)).toEqual(['prepare', 'clone', 'upload']);
     expect(plane.texts.join('\n')).toContain('Left out: .env.');
   });
@@ -85,7 +55,7 @@ describe('a build', () => {
     expect(exitCode).toBe(0);
     expect(plane.lines).toContainEqual([expect.any(Number), 'build', 'stdout', 'built']);
     expect(plane.lines).toContainEqual([expect.any(Number), 'build', 'stderr', 'careful']);
-    const environment = published(plane)['env.txt'] ?? '';
+    const environment = published(plane, 'env.txt') ?? '';
     expect(environment).toMatch(/^CI=1$/m);
     expect(environment).toMatch(/^SPHERE_SITE_URL=http:\/\/shop\.localhost:1234\/$/m);
     expect(environment).toMatch(/^SPHERE_TARGET=live$/m);
@@ -238,7 +208,7 @@ describe('a build', () => {
     const prebuilt = tree({ 'index.html': 'ready', ...assets });
     const plane = await openPlane({ spec: { serving: { spa: true } } });
     expect(await start(plane, { prebuilt }).ended).toMatchObject({ exitCode: 0, output: '' });
-    expect(published(plane)).toEqual({ 'index.html': 'ready', ...assets });
+    expect(allPublished(plane)).toEqual({ 'index.html': 'ready', ...assets });
     expect(plane.manifest?.serving).toEqual({ spa: true });
   });
 
@@ -376,7 +346,7 @@ describe('a second deployment', () => {
     const plane = await openPlane({ ...options, spec: { ...options.spec, ...spec } });
     expect((await start(plane, { cache }).ended).exitCode).toBe(0);
     expect(plane.result).toMatchObject({ outcome: 'built' });
-    return { page: published(plane)['index.html'], log: plane.texts.join('\n') };
+    return { page: published(plane, 'index.html'), log: plane.texts.join('\n') };
   };
 
   test('reuses node_modules and the framework cache, runs the own install scripts, and says so', async () => {
@@ -404,7 +374,7 @@ describe('a second deployment', () => {
     const build = async (at: string) => {
       const plane = await openPlane({ spec: { source: { kind: 'git', repository: directory, commit: at } } });
       await start(plane, { cache }).ended;
-      return { page: published(plane)['index.html'], log: plane.texts.join('\n') };
+      return { page: published(plane, 'index.html'), log: plane.texts.join('\n') };
     };
     expect((await build(commit)).page).toBe('one');
     const next = commitFiles(directory, { 'index.html': 'two', 'link.html': link('index.html') });

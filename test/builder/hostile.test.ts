@@ -1,26 +1,16 @@
 /** Builds that mean harm, on the builder's real program with its commands isolated: each gets nothing, harms nobody, and ends. */
 import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  createWriteStream,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { maxLineLength } from '../../contract/logs.ts';
-import { packSource } from '../../files/archive.ts';
-import { digestSource } from '../../files/digest.ts';
 import { removeTree } from '../../files/remove-tree.ts';
 import { emptyDirectory, type Tree, tree, writeTree } from '../files/tree.ts';
 import { type BuilderRun, bundleBuilder, startBuilder } from './builder-program.ts';
-import { bootstrapToken, type PlaneOptions, type RecordingPlane, startPlane } from './recording-plane.ts';
+import { bootstrapToken, type PlaneOptions, type RecordingPlane } from './recording-plane.ts';
+import { openPlane, published, script, upload } from './uploaded-source.ts';
 
 // A search through all that can be read takes long on a busy machine.
 vi.setConfig({ testTimeout: 120_000 });
@@ -31,27 +21,9 @@ beforeAll(async () => {
 });
 afterAll(() => program.remove());
 
-const script = (command: string, more: Tree = {}): Tree => ({
-  'sphere.json': JSON.stringify({ buildCommand: command, outputDirectory: 'out' }),
-  ...more,
-});
-
 async function planeFor(files: Tree, spec: PlaneOptions['spec'] = {}): Promise<RecordingPlane> {
-  const directory = tree(files);
-  const sourceFile = join(emptyDirectory(), 'source.tar.gz');
-  const { digest, entries } = await digestSource(directory);
-  await pipeline(packSource(directory, entries), createWriteStream(sourceFile));
-  const plane = await startPlane({
-    spec: {
-      source: { kind: 'upload', digest },
-      sourceUrl: '/v1/builds/dep_test/1/source',
-      isolation: 'always',
-      ...spec,
-    },
-    sourceFile,
-  });
-  onTestFinished(() => plane.close());
-  return plane;
+  const options = await upload(files);
+  return openPlane({ ...options, spec: { ...options.spec, isolation: 'always', ...spec } });
 }
 
 /** A plane's data directory as far as builders know it. */
@@ -84,9 +56,6 @@ async function build(
   expect({ exitCode, output }).toEqual({ exitCode: 0, output: '' });
   return plane;
 }
-
-const published = (plane: RecordingPlane, path: string) =>
-  plane.blobs.get(plane.manifest?.files[path]?.blob ?? '')?.toString();
 
 /** Processes that were started with `mark`, but for those that have ended. */
 function running(mark: string): string[] {

@@ -1,13 +1,8 @@
 /** The real builder program as a task: from RunTask to its result, and stopped in the middle. */
-import { createWriteStream } from 'node:fs';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
-import { packSource } from '../../files/archive.ts';
-import { digestSource } from '../../files/digest.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundleBuilder } from '../builder/builder-program.ts';
-import { bootstrapToken, deployment, startPlane } from '../builder/recording-plane.ts';
-import { emptyDirectory, tree } from '../files/tree.ts';
+import { bootstrapToken, deployment } from '../builder/recording-plane.ts';
+import { openPlane, script, upload } from '../builder/uploaded-source.ts';
 import { createProcessLauncher } from '../peers/ecs/launchers.ts';
 import { build, openEcs, openRunner, settings } from './open-ecs.ts';
 
@@ -19,20 +14,9 @@ afterAll(() => program.remove());
 
 /** A plane that has `command` built, and an ECS that runs its builder. */
 async function open(command: string) {
-  const directory = tree({
-    'sphere.json': JSON.stringify({ buildCommand: command, outputDirectory: 'out' }),
-  });
-  const sourceFile = join(emptyDirectory(), 'source.tar.gz');
-  const { digest, entries } = await digestSource(directory);
-  await pipeline(packSource(directory, entries), createWriteStream(sourceFile));
-  const spec = {
-    source: { kind: 'upload' as const, digest },
-    sourceUrl: `/v1/builds/${deployment}/1/source`,
-    // Processes are looked for by the numbers that they have outside.
-    isolation: 'never' as const,
-  };
-  const plane = await startPlane({ spec, sourceFile });
-  onTestFinished(() => plane.close());
+  const options = await upload(script(command));
+  // Processes are looked for by the numbers that they have outside.
+  const plane = await openPlane({ ...options, spec: { ...options.spec, isolation: 'never' } });
   const launch = createProcessLauncher({ file: program.file });
   const ecs = await openEcs({ launch, fate: { missingLooks: 0 } });
   const runner = openRunner(ecs, { settings: { ...settings, planeUrl: plane.url } });

@@ -1,25 +1,15 @@
 /** The images, built for real: what is in the builder's, and what a build in it may and may not do; the replica's starts. */
 import { execFile } from 'node:child_process';
-import { createWriteStream } from 'node:fs';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { builderContractVersion, version } from '../../contract/version.ts';
-import { packSource } from '../../files/archive.ts';
-import { digestSource } from '../../files/digest.ts';
 import { cachedApp } from '../builder/cached-app.ts';
 import { repository } from '../builder/git-repository.ts';
 import { serveGit } from '../builder/git-server.ts';
-import {
-  bootstrapToken,
-  deployment,
-  type PlaneOptions,
-  type RecordingPlane,
-  startPlane,
-} from '../builder/recording-plane.ts';
+import { bootstrapToken, deployment, type RecordingPlane } from '../builder/recording-plane.ts';
+import { openPlane, published, script, upload } from '../builder/uploaded-source.ts';
 import { openEcs, openRunner, settings } from '../ecs/open-ecs.ts';
-import { emptyDirectory, type Tree, tree } from '../files/tree.ts';
+import type { Tree } from '../files/tree.ts';
 import { type BuilderImage, capabilities, openBuilderImage } from '../peers/builder-image.ts';
 import { dockerProgram } from '../peers/docker.ts';
 import { createDockerLauncher } from '../peers/ecs/launchers.ts';
@@ -29,30 +19,6 @@ beforeAll(async () => {
   built = await openBuilderImage();
 }, 400_000);
 afterAll(() => built?.close(), 60_000);
-
-async function openPlane(options: PlaneOptions): Promise<RecordingPlane> {
-  const plane = await startPlane(options);
-  onTestFinished(() => plane.close());
-  return plane;
-}
-
-/** An upload of `files`, as the CLI makes it. */
-async function upload(files: Tree): Promise<PlaneOptions> {
-  const directory = tree(files);
-  const sourceFile = join(emptyDirectory(), 'source.tar.gz');
-  const { digest, entries } = await digestSource(directory);
-  await pipeline(packSource(directory, entries), createWriteStream(sourceFile));
-  return {
-    spec: { source: { kind: 'upload', digest }, sourceUrl: '/v1/builds/dep_test/1/source' },
-    sourceFile,
-  };
-}
-
-/** A source that is built by `command`, which leaves the site in `out`. */
-const script = (command: string, more: Tree = {}): Tree => ({
-  'sphere.json': JSON.stringify({ buildCommand: command, outputDirectory: 'out' }),
-  ...more,
-});
 
 /** As the task of a hosted plane is started: these names and no others. */
 function start(plane: RecordingPlane) {
@@ -71,9 +37,6 @@ async function build(files: Tree): Promise<RecordingPlane> {
   expect(await start(plane).exited).toEqual({ exitCode: 0, output: '' });
   return plane;
 }
-
-const published = (plane: RecordingPlane, path: string) =>
-  plane.blobs.get(plane.manifest?.files[path]?.blob ?? '')?.toString();
 
 describe('the image', () => {
   test('holds all that builds need, and says so line by line', async () => {

@@ -1,37 +1,25 @@
 /** What previews must guarantee with several replicas at work, written once and run on each database. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { CreateDeployment, Deployment, Target } from '../../contract/api.ts';
 import type { DiskSiteStore } from '../../server/adapters/disk-site-store.ts';
 import { duties, runDuty } from '../../server/duties.ts';
 import { keptDeployments } from '../../server/kept-deployments.ts';
-import { type Replicas, type ReplicasOptions, startReplicas } from '../server/replicas.ts';
-import { empty, type OpenDatabase } from './records.suite.ts';
+import type { Replicas, ReplicasOptions } from '../server/replicas.ts';
+import { type OpenDatabase, replicasOn } from './replicas-on.ts';
 
 export function previewsSuite(name: string, open: () => Promise<OpenDatabase>) {
   describe(`Previews on ${name} under two replicas`, () => {
-    let opened: OpenDatabase;
-    let plane: Replicas | undefined;
+    const on = replicasOn(open);
+    const { query, replicas } = on;
     let token = '';
-    beforeAll(async () => {
-      opened = await open();
-    }, 60_000);
-    afterEach(async () => {
-      await plane?.stop();
-      plane = undefined;
-    });
-    afterAll(() => opened.close());
-
-    async function start(options: ReplicasOptions = {}): Promise<Replicas> {
-      await empty(opened.database);
-      plane = await startReplicas(opened.database, options);
-      token = await plane.account('team');
-      return plane;
+    async function start(options?: ReplicasOptions): Promise<Replicas> {
+      const started = await on.start(options);
+      token = started.token;
+      return started.replicas;
     }
-    const replicas = () => plane as Replicas;
     const onePlane = () => (replicas().running[0] as Replicas['running'][0]).plane;
     const sites = () => onePlane().sites as DiskSiteStore;
     const kept = async () => [...(await keptDeployments(onePlane())).values()].flatMap((set) => [...set]);
-    const query = () => opened.database.query;
 
     const preview = { project: 'site', target: 'feature-x' };
     type Targets = { targets: Target[] };

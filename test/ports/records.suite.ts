@@ -1,34 +1,21 @@
 /** What the records must guarantee with several replicas at work, written once and run on each database. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { DeploymentList, RollbackPlan } from '../../contract/api.ts';
-import type { Database } from '../../server/database/database.ts';
 import { duties, runDuty } from '../../server/duties.ts';
 import { databaseNow, leaseUntil } from '../../server/leases.ts';
-import { type Replicas, type ReplicasOptions, startReplicas } from '../server/replicas.ts';
-
-export type OpenDatabase = { database: Database; close(): Promise<void> };
+import type { Replicas, ReplicasOptions } from '../server/replicas.ts';
+import { type OpenDatabase, replicasOn } from './replicas-on.ts';
 
 export function recordsSuite(name: string, open: () => Promise<OpenDatabase>) {
   describe(`${name} under two replicas`, () => {
-    let opened: OpenDatabase;
-    let plane: Replicas | undefined;
+    const on = replicasOn(open);
+    const { query, replicas } = on;
     let token = '';
-    beforeAll(async () => {
-      opened = await open();
-    }, 60_000);
-    afterEach(async () => {
-      await plane?.stop();
-      plane = undefined;
-    });
-    afterAll(() => opened.close());
-
-    async function start(options: ReplicasOptions = {}): Promise<Replicas> {
-      await empty(opened.database);
-      plane = await startReplicas(opened.database, options);
-      token = await plane.account('team');
-      return plane;
+    async function start(options?: ReplicasOptions): Promise<Replicas> {
+      const started = await on.start(options);
+      token = started.token;
+      return started.replicas;
     }
-    const query = () => opened.database.query;
 
     test('one Idempotency-Key at two replicas at once makes one deployment', async () => {
       const { create } = await start();
@@ -46,7 +33,7 @@ export function recordsSuite(name: string, open: () => Promise<OpenDatabase>) {
     test('many requests for one target at once: each has its own order, the last one alone is left to build', async () => {
       const { create } = await start({ maxBuilds: 1 });
       const first = await create(0, token, { project: 'other' });
-      await plane?.runner.whenStarted(first.deployment.id);
+      await replicas().runner.whenStarted(first.deployment.id);
       const answers = await Promise.all(
         Array.from({ length: 12 }, (_, n) => create(n, token, { project: 'site' })),
       );
@@ -348,21 +335,4 @@ export function recordsSuite(name: string, open: () => Promise<OpenDatabase>) {
       (await query().selectFrom('deployments').select('runner').where('id', '=', id).executeTakeFirst())
         ?.runner;
   });
-}
-
-/** Removes every row. */
-export async function empty(database: Database): Promise<void> {
-  await database.query.updateTable('targets').set({ live_publication_id: null }).execute();
-  for (const table of [
-    'publications',
-    'idempotency_keys',
-    'deployments',
-    'targets',
-    'projects',
-    'tokens',
-    'accounts',
-    'duties',
-  ] as const) {
-    await database.query.deleteFrom(table).execute();
-  }
 }

@@ -6,7 +6,8 @@ import { openPostgresDatabase } from '../../server/database/postgres.ts';
 import { openEmptyDatabase } from '../peers/embedded-database.ts';
 import { type Postgres, startPostgres } from '../peers/postgres.ts';
 import { previewsSuite } from './previews.suite.ts';
-import { type OpenDatabase, recordsSuite } from './records.suite.ts';
+import { recordsSuite } from './records.suite.ts';
+import type { OpenDatabase } from './replicas-on.ts';
 
 let postgres: Postgres;
 beforeAll(async () => {

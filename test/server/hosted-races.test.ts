@@ -7,6 +7,7 @@ import { openPostgresDatabase } from '../../server/database/postgres.ts';
 import { createGate } from '../gate.ts';
 import { type Postgres, startPostgres } from '../peers/postgres.ts';
 import { waitingForLocks } from './locks.ts';
+import { deploy, startBuild } from './played-builds.ts';
 import { type Replicas, startReplicas } from './replicas.ts';
 
 let postgres: Postgres;
@@ -30,20 +31,7 @@ afterEach(async () => {
 
 const status = async (id: string) => (await plane.deployment(0, token, id)).status;
 
-async function deploy(text: string): Promise<string> {
-  const { deployment } = await plane.create(0, token, { project: 'site', force: true });
-  await plane.runner.whenStarted(deployment.id);
-  const builder = plane.builder(0, deployment.id);
-  await builder.register();
-  await builder.finish({ 'index.html': text });
-  return deployment.id;
-}
-
-async function deployed(text: string): Promise<string> {
-  const id = await deploy(text);
-  await expect.poll(() => status(id)).toBe('ready');
-  return id;
-}
+const deployed = (text: string) => deploy(plane, token, 'site', text);
 
 test('a preview that is asked for while its project is removed is refused', async () => {
   await deployed('x');
@@ -76,7 +64,8 @@ test('a connection that breaks once live has moved does not make a failure of wh
       end $$;
       create trigger break_once before update on deployments for each row execute function break_once();`)
     .execute(database.query);
-  const id = await deploy('x');
+  const { id, builder } = await startBuild(plane, token, 'site');
+  await builder.finish({ 'index.html': 'x' });
   await expect.poll(() => plane.printed.join('\n')).toContain(`${id} is live, and could not be settled yet`);
   expect(await status(id)).toBe('building');
   // As if the time had passed in which whoever has moved live is expected to say so.

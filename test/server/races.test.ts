@@ -5,6 +5,7 @@ import type { Database } from '../../server/database/database.ts';
 import { siteOf } from '../../server/deployments.ts';
 import { createGate } from '../gate.ts';
 import { openEmptyDatabase } from '../peers/embedded-database.ts';
+import * as playing from './played-builds.ts';
 import { type Replicas, startReplicas } from './replicas.ts';
 
 let database: Database;
@@ -24,20 +25,8 @@ afterEach(async () => {
 const planeOf = (replica: number) => (plane.running[replica] as (typeof plane.running)[0]).plane;
 const status = async (id: string) => (await plane.deployment(0, token, id)).status;
 
-async function startBuild(project: string, replica = 0) {
-  const { deployment } = await plane.create(replica, token, { project, force: true });
-  await plane.runner.whenStarted(deployment.id);
-  const builder = plane.builder(replica, deployment.id);
-  await builder.register();
-  return { id: deployment.id, builder };
-}
-
-async function deploy(project: string, text = 'x') {
-  const { id, builder } = await startBuild(project);
-  await builder.finish({ 'index.html': text });
-  await expect.poll(() => status(id)).toBe('ready');
-  return id;
-}
+const startBuild = (project: string) => playing.startBuild(plane, token, project);
+const deploy = (project: string, text?: string) => playing.deploy(plane, token, project, text);
 
 test('killed between "live has moved" and "ready", while another process looks after the deployment: it gets ready', async () => {
   const id = await deploy('site');

@@ -12,6 +12,7 @@ import { startWorkLoop } from '../../server/work-loop.ts';
 import { createGate } from '../gate.ts';
 import { openEmptyDatabase } from '../peers/embedded-database.ts';
 import { request } from './plane.ts';
+import * as playing from './played-builds.ts';
 import { type Replicas, startReplicas } from './replicas.ts';
 
 let database: Database;
@@ -34,20 +35,8 @@ const get = <T>(path: string, by = token) => replicas.call<T>(0, by, 'GET', path
 const rowOf = (id: string) =>
   database.query.selectFrom('deployments').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
 
-async function startBuild(project: string) {
-  const { deployment } = await replicas.create(0, token, { project, force: true });
-  await replicas.runner.whenStarted(deployment.id);
-  const builder = replicas.builder(0, deployment.id);
-  await builder.register();
-  return { id: deployment.id, builder };
-}
-
-async function deploy(project: string, text = 'x') {
-  const { id, builder } = await startBuild(project);
-  await builder.finish({ 'index.html': text });
-  await expect.poll(() => status(id)).toBe('ready');
-  return id;
-}
+const startBuild = (project: string) => playing.startBuild(replicas, token, project);
+const deploy = (project: string, text?: string) => playing.deploy(replicas, token, project, text);
 
 describe('a publication', () => {
   test('that waits for the log of one that was outrun is carried out once, and never over what is newer', async () => {
