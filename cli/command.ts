@@ -28,7 +28,7 @@ export type Result = {
   json: unknown;
   /** Without the last line break; null prints nothing. */
   text: string | null;
-  /** It was found that something is not as it should be: the exit code says so. */
+  /** Something is not as it should be, or a question was answered with no: the exit code says so. */
   failed?: boolean;
 };
 

@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Command, CommanderError, Help } from 'commander';
+import { closest, distance } from 'fastest-levenshtein';
 import { cliEnvironment } from '../contract/environment.ts';
 import { exitCodeMeanings, SphereError } from '../contract/errors.ts';
 import { version } from '../contract/version.ts';
@@ -96,12 +97,29 @@ function fill(
     function action(this: Command) {
       choose({ name: words, run, args: this.args, options: this.optsWithGlobals() });
     };
-  command.action(act(name, file.run));
+  const names = file.subcommands?.map((sub) => sub.name) ?? [];
+  const run = act(name, file.run);
+  // A word too many for a command that takes none is a subcommand that is not there.
+  const takesWords = names.length === 0 || command.registeredArguments.length > 0;
+  command.allowExcessArguments(!takesWords).action(function action(this: Command) {
+    const [word] = this.args;
+    if (!takesWords && word !== undefined) throw unknownSubcommand(name, word, names);
+    run.call(this);
+  });
   for (const sub of file.subcommands ?? []) {
     const subcommand = command.command(sub.name).summary(sub.summary).description(`${sub.summary}.`);
     sub.define?.(subcommand);
-    subcommand.action(act(`${name} ${sub.name}`, sub.run));
+    subcommand.allowExcessArguments(false).action(act(`${name} ${sub.name}`, sub.run));
   }
+}
+
+function unknownSubcommand(name: string, word: string, names: readonly string[]): SphereError {
+  const near = closest(word, names);
+  const isNear = distance(word, near) <= Math.max(1, Math.floor(near.length / 2));
+  const hint = isNear
+    ? `Did you mean \`sphere ${name} ${near}\`?`
+    : `Known are ${names.join(', ')}. See \`sphere ${name} --help\`.`;
+  return new SphereError('USAGE', `Unknown command '${name} ${word}'.`, { hint });
 }
 
 function usageOf(file: CommandFile): string {

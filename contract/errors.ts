@@ -18,7 +18,7 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 /** One sentence per exit code, for `--help` and the reference page. */
 export const exitCodeMeanings: Record<ExitCode, string> = {
   0: 'done',
-  1: 'failure',
+  1: 'failure, or a question was answered with no',
   2: 'wrong usage or configuration',
   3: 'not signed in or not allowed',
   4: 'input is needed; the message names the flag that gives it',

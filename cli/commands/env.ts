@@ -154,7 +154,7 @@ async function remove(context: Context, [name = '']: string[], options: ScopeOpt
   const going = values.filter((entry) => entry.name === name);
   if (going.length > 0 && !(await confirmRemoval(context, slug, going))) {
     context.output.note('Nothing was removed.');
-    return { json: { project: slug, name, removed: [] }, text: null };
+    return { json: { project: slug, name, removed: [] }, text: null, failed: true };
   }
   const { scopes } = await api.removeEnvironmentValue(slug, name, scope);
   context.output.note(`Removed ${name} of ${slug} for ${scopes.join(' and ')}.`);

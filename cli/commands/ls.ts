@@ -42,7 +42,13 @@ export const command: CommandFile = {
     const { before, status, branch } = options;
     if (slug === undefined)
       return projectsResult(context, await api.pageProjects({ limit, after: before }), limit);
-    const list = await api.pageDeployments({ project: slug, limit, before, status, branch });
+    const query = { project: slug, limit, before, status, branch };
+    const list = await api.pageDeployments(query).catch((error: unknown) => {
+      if (!(error instanceof SphereError) || error.code !== 'REQUEST_INVALID') throw error;
+      // What is "before" in the request is --next here.
+      const message = error.message.replaceAll('"before"', '--next');
+      throw SphereError.fromBody({ ...error.toBody(), message }, error);
+    });
     return deploymentsResult(context, list, slug, options);
   },
 };

@@ -23,7 +23,7 @@ export const command: CommandFile = {
     note(await describeRemoval(project, deployments, kind === 'hosted'));
     if (!(await confirmed(context, `"${project.slug}"`, project.slug))) {
       note('Nothing was removed.');
-      return { json: { removed: false, slug: project.slug }, text: null };
+      return { json: { removed: false, slug: project.slug }, text: null, failed: true };
     }
     const answer = await api.removeProject(project.slug);
     note(`Removed ${project.slug}. What stays: ${answer.kept.replace(/\.$/, '')}.`);
@@ -79,7 +79,7 @@ async function removePreview(context: Context, slug: string, named: string): Pro
   }
   if (!(await confirmed(context, `the preview "${name}" of "${slug}"`, `${slug} --preview ${name}`))) {
     note('Nothing was removed.');
-    return { json: { removed: false, slug, target: name }, text: null };
+    return { json: { removed: false, slug, target: name }, text: null, failed: true };
   }
   const answer = await api.removeTarget(slug, name);
   note(`Removed the preview ${name} of ${slug}.`);

@@ -44,7 +44,7 @@ async function rollBack(
   const { note, paint } = context.output;
   if (context.prompts && !(await context.prompts.confirm('Roll back?'))) {
     note('Nothing was changed.');
-    return { json: { rolledBack: false, plan }, text: null };
+    return { json: { rolledBack: false, plan }, text: null, failed: true };
   }
   // What was shown is what happens, also when something else became live meanwhile.
   const answer = await carryOut(api, slug, plan?.deployment.id ?? id, timeoutMs);

@@ -156,6 +156,8 @@ describe('sphere rm', () => {
     const { context, asked, said } = atTerminal(plane.environment, yes);
     const result = await rm.run(context, ['shop'], {} as never);
     expect(result).toMatchObject({ json: { removed: yes, slug: 'shop' }, text: yes ? 'shop' : null });
+    // So that `sphere rm shop && …` can tell.
+    expect(result?.failed === true).toBe(!yes);
     expect(asked).toEqual(['Remove "shop" for good?']);
     expect(plane.changes).toEqual(yes ? ['DELETE /v1/projects/shop'] : []);
     if (!yes) expect(said.at(-1)).toBe('Nothing was removed.');

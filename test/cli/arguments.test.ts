@@ -37,7 +37,11 @@ describe('arguments', () => {
     ['deploy --slgu x', /Unknown option '--slgu'/, /Did you mean --slug\?/],
     ['deploy --slug', /argument missing/, /sphere deploy --help/],
     ['deploy a b', /too many arguments/i, /sphere deploy --help/],
-    ['server stats', /Too many arguments|Unknown command/, /status|--help/],
+    ['server stats', /^Unknown command 'server stats'\.$/, /Did you mean `sphere server status`\?/],
+    ['env ad', /^Unknown command 'env ad'\.$/, /Did you mean `sphere env add`\?/],
+    ['token lst', /^Unknown command 'token lst'\.$/, /Did you mean `sphere token ls`\?/],
+    ['server foo', /^Unknown command 'server foo'\.$/, /Known are status, .*sphere server --help/],
+    ['env ls too-many', /too many arguments/i, /sphere env --help/],
     ['./test', /Unknown command/, /sphere deploy test/],
     // What people type who come from other tools.
     ['up', /Unknown command 'up'/, /sphere deploy/],

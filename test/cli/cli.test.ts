@@ -68,6 +68,35 @@ describe('without a plane', () => {
     expect(ended.stderr).not.toContain('bug');
   });
 
+  test.each<[args: string, error: RegExp, env?: Record<string, string>]>([
+    ['--output ../x', /^Error: --output: must be a relative path inside the source/],
+    ['--output /x --node soon', /^Error: --output: must be a relative .*\n--node: is not a Node version/],
+    ['--root ..', /^Error: --root: must be a relative path inside the source/],
+    [
+      '--repo https://example.com/a/b --root ../x',
+      /^Error: --root: must be a relative path inside the source/,
+    ],
+    ['', /^Error: SPHERE_OUTPUT_DIRECTORY: must be a relative path/, { SPHERE_OUTPUT_DIRECTORY: '../x' }],
+  ])(
+    'a setting that cannot be is named by its flag or variable, before anything is sent: %s',
+    async (args, error, env) => {
+      const { exitCode, stderr } = await sphere(`deploy ${args}`, env ? { env } : {}).ended;
+      expect(stderr).toMatch(error);
+      expect(stderr).not.toContain('Deploying');
+      expect(exitCode).toBe(2);
+    },
+  );
+
+  test('settings that can be are taken', async () => {
+    const args = '--output ./out/ --root . --node >=20 --framework vite --no-install --build make --dry-run';
+    expect((await sphere(`deploy ${args}`).ended).exitCode).toBe(0);
+  });
+
+  test('an empty command is named by its flag', async () => {
+    const run = startCli(cli.file, ['deploy', '--build', ''], { cwd: tree(site) });
+    expect((await run.ended).stderr).toMatch(/^Error: --build: must not be empty\.$/m);
+  });
+
   test('the missing choice of a plane names both ways', async () => {
     const { stderr } = await sphere('deploy').ended;
     expect(stderr).toMatch(/--local.*SPHERE_URL and SPHERE_TOKEN/);
@@ -147,6 +176,17 @@ describe('without a plane', () => {
     expect((await sphere('init --slug other --yes', { cwd }).ended).exitCode).toBe(0);
     expect(JSON.parse(readFileSync(join(cwd, 'sphere.json'), 'utf8')).slug).toBe('other');
   });
+});
+
+test('ls calls the cursor of a list by the name of its flag', async () => {
+  const error = {
+    code: 'REQUEST_INVALID' as const,
+    message: '"before" takes the "next" of an earlier answer',
+  };
+  const plane = await openScriptedPlane({ refuseList: { status: 400, error } });
+  const { exitCode, stderr } = await sphere('ls my-app --next xxx', { env: plane.environment }).ended;
+  expect(stderr).toContain('Error: --next takes the "next" of an earlier answer.');
+  expect(exitCode).toBe(2);
 });
 
 describe('a deployment that goes well', () => {

@@ -36,6 +36,8 @@ export type Script = {
   outcome?: CreateDeploymentAnswer['outcome'];
   /** Refuses `POST /v1/deployments`. */
   refuse?: { status: number; error: ErrorBody };
+  /** Refuses `GET /v1/deployments`. */
+  refuseList?: { status: number; error: ErrorBody };
   /** Refuses to cancel. */
   refuseCancel?: { status: number; error: ErrorBody };
   /** Has no log: neither its stream nor what is stored of it can be reached. */
@@ -108,6 +110,8 @@ export async function openScriptedPlane(script: Script = {}): Promise<ScriptedPl
       if (script.refuse) return [script.refuse.status, { error: script.refuse.error }];
       return [201, { outcome: script.outcome ?? 'created', deployment }];
     }
+    if (name.startsWith('GET /v1/deployments?') && script.refuseList)
+      return [script.refuseList.status, { error: script.refuseList.error }];
     if (name === `GET /v1/deployments/${id}`) {
       script.looked?.(plane);
       return [200, deployment];

@@ -165,7 +165,7 @@ test('rollback asks before it does anything, and says what will change', async (
   await terminal.shows(/Roll back\?/);
   expect(terminal.screen()).toMatch(/1 file differs: 0 changed, 1 added, 0 removed\.\n {2}\+ gone\.html/);
   terminal.enter('n');
-  await terminal.shows(/Nothing was changed\.\nexit 0/);
+  await terminal.shows(/Nothing was changed\.\nexit 1/);
   expect((await get(`${url}gone.html`)).status).toBe(404);
 });
 
