@@ -1,7 +1,8 @@
 /** The rules of .gitignore and .sphereignore files, at every level of a directory, as one list. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import ignore from 'ignore';
+import { readPlainFile } from './plain-file.ts';
 
 /** The texts of one directory's ignore files. */
 export type IgnoreTexts = { git: string; sphere: string };
@@ -72,10 +73,10 @@ function repositoryTop(directory: string): string | null {
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8').replace(/^\uFEFF/, '');
+    return (readPlainFile(realpathSync(path))?.toString('utf8') ?? '').replace(/^\uFEFF/, '');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'EISDIR' || code === 'ENOTDIR') return '';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return '';
     throw error;
   }
 }

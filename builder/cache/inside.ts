@@ -5,6 +5,17 @@
 import { lstatSync, realpathSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 
+/** Where `path`, relative to `source`, really is; null when it leads out of the source, or nowhere. */
+export function realPathInside(source: string, path: string): string | null {
+  const top = realpathSync(source);
+  try {
+    const real = realpathSync(join(top, path));
+    return real === top || real.startsWith(top + sep) ? real : null;
+  } catch {
+    return null;
+  }
+}
+
 /**
  * False when `path`, relative to `source`, lies behind a link that leads out of it. Where it is not there yet, what would
  * hold it is looked at.

@@ -1,8 +1,9 @@
 /** Decides whether an install may be skipped, and what must be equal for that. */
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { readPlainFile } from '../../files/plain-file.ts';
 import type { BuildPlan } from '../plan/build-plan.ts';
+import { realPathInside } from './inside.ts';
 
 export type ModulesKey = {
   key: string;
@@ -12,7 +13,10 @@ export type ModulesKey = {
 
 export type Machine = { nodeVersion: string; managerVersion: string; platform: string; arch: string };
 
-/** The key of the node_modules that `plan` installs from the source at `top`, or why there is none. */
+/**
+ * The key of the node_modules that `plan` installs from the source at `top`, or why there is none.
+ * Throws SOURCE_REFUSED where a file that goes into it is too large to be read.
+ */
 export function modulesKey(plan: BuildPlan, top: string, machine: Machine): ModulesKey | { why: string } {
   const { install, packageManager } = plan;
   if (install === null || packageManager === null)
@@ -31,7 +35,7 @@ export function modulesKey(plan: BuildPlan, top: string, machine: Machine): Modu
     'the machine': `${machine.platform} ${machine.arch}`,
   };
   for (const path of plan.installInputs) {
-    parts[path] = contentDigest(join(top, path));
+    parts[path] = contentDigest(top, path);
   }
   const key = createHash('sha256')
     .update(JSON.stringify([1, parts]))
@@ -44,14 +48,19 @@ export function modulesKey(plan: BuildPlan, top: string, machine: Machine): Modu
 export function rewrittenLockfile(plan: BuildPlan, top: string, key: ModulesKey): string[] {
   const lockfile = plan.packageManager?.lockfile ?? null;
   if (lockfile === null || plan.install === null) return [];
-  const same = key.parts[lockfile] === contentDigest(join(top, lockfile));
+  const same = key.parts[lockfile] === contentDigest(top, lockfile);
   return same ? [] : [relative(plan.install.directory, lockfile)];
 }
 
-/** Commands of the source may have put a pipe or a device in its place, which would be read for ever. */
-function contentDigest(file: string): string {
-  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return 'no file';
-  return createHash('sha256').update(readFileSync(file)).digest('hex');
+function contentDigest(top: string, path: string): string {
+  const content = contentOf(top, path);
+  return content === null ? 'no file' : createHash('sha256').update(content).digest('hex');
+}
+
+/** Null where there is no file: commands of the source may have put a link, a pipe or a device in its place. */
+function contentOf(top: string, path: string): Buffer | null {
+  const real = realPathInside(top, path);
+  return real === null ? null : readPlainFile(real);
 }
 
 /** One call of a package manager's install, with options at most. */
@@ -72,7 +81,7 @@ function memberWithScripts(plan: BuildPlan, top: string): string | null {
   const members = plan.installInputs.filter(
     (path) => /(?:^|\/)package\.json$/.test(path) && !rerun.includes(path),
   );
-  return members.find((path) => runsInInstall(readFileSync(join(top, path), 'utf8'))) ?? null;
+  return members.find((path) => runsInInstall(contentOf(top, path)?.toString('utf8') ?? '')) ?? null;
 }
 
 function runsInInstall(text: string): boolean {

@@ -1,10 +1,11 @@
 /** Decides whether the commands of a source run isolated, prepares what they then see, and says which it is. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { BuildSpec } from '../../contract/builder-api.ts';
 import { SphereError } from '../../contract/errors.ts';
 import { findBubblewrap, tryBubblewrap } from '../../files/bubblewrap.ts';
+import { readPlainFile } from '../../files/plain-file.ts';
 import { homeCacheOf } from '../cache/places.ts';
 import { homeIn, machineFor } from '../command/build-user.ts';
 import type { BuildContext } from '../context.ts';
@@ -163,8 +164,8 @@ function writeAccounts(work: string, home: string, { uid, gid }: { uid: number; 
 /** Where git finds the objects that are not in the source's own repository. */
 function borrowedObjects(source: string): string[] {
   try {
-    const text = readFileSync(join(source, '.git', 'objects', 'info', 'alternates'), 'utf8');
-    return text.split('\n').filter((line) => line !== '');
+    const text = readPlainFile(join(source, '.git', 'objects', 'info', 'alternates'))?.toString('utf8') ?? '';
+    return text.split('\n').filter((line) => line === resolve(line));
   } catch {
     return [];
   }

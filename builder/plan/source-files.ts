@@ -1,12 +1,13 @@
 /** A small read-only view of a source tree, so that planning neither runs nor writes anything. */
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, posix, sep } from 'node:path';
+import { readPlainFile } from '../../files/plain-file.ts';
 
 export type SourceEntry = { name: string; kind: 'file' | 'directory' };
 
 /** Paths are relative to the source's top with `/` between parts; `.` is the top itself. */
 export type SourceFiles = {
-  /** The text of a file, or null when there is no such file. */
+  /** The text of a file, or null when there is no such file. Throws SOURCE_REFUSED where it is too large. */
   read(path: string): Promise<string | null>;
   exists(path: string): Promise<boolean>;
   /** What is in a directory, sorted by name; nothing when there is no such directory. */
@@ -49,8 +50,8 @@ export function sourceFilesAt(directory: string): SourceFiles {
   }
   return {
     async read(path) {
-      const real = (await kindOf(path)) === 'file' ? await resolve(path) : null;
-      return real === null ? null : readFile(real, 'utf8');
+      const real = await resolve(path);
+      return real === null ? null : (readPlainFile(real)?.toString('utf8') ?? null);
     },
     async exists(path) {
       return (await kindOf(path)) !== null;

@@ -1,10 +1,13 @@
 /** node_modules from one deployment to the next: what may be reused, and that no build can spoil it for another. */
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -145,10 +148,17 @@ describe('the key', () => {
     'lib/package.json': JSON.stringify({ name: 'lib' }),
     'index.html': '<script src="/a.js"></script>',
   };
-  const keyOf = async (changed: Record<string, string | null> = {}, settings = {}, on = {}) => {
+  /** `meanwhile`: what commands of the source put in the place of files once they are planned with. */
+  const keyOf = async (
+    changed: Record<string, string | null> = {},
+    settings = {},
+    on = {},
+    meanwhile: (directory: string) => void = () => {},
+  ) => {
     const present = Object.entries({ ...files, ...changed }).filter(([, content]) => content !== null);
     const directory = tree(Object.fromEntries(present) as Tree);
     const plan = await planBuild(sourceFilesAt(directory), settings, { nodeVersion: '22.1.0' });
+    meanwhile(directory);
     return modulesKey(plan, directory, { ...machine, ...on });
   };
 
@@ -178,6 +188,18 @@ describe('the key', () => {
     ['the install command does more', {}, { installCommand: 'npm ci && npm run codegen' }, /may do more/],
   ])('is none when %s', async (_, changed, settings, why) => {
     expect(await keyOf(changed, settings)).toEqual({ why: expect.stringMatching(why) });
+  });
+
+  test('waits for no pipe, and looks at nothing outside of the source', async () => {
+    const replaced = (name: string, how: (file: string) => void) =>
+      keyOf({ '.npmrc': 'fund=false' }, {}, {}, (directory) => {
+        rmSync(join(directory, name));
+        how(join(directory, name));
+      });
+    const pipe = await replaced('lib/package.json', (file) => execFileSync('mkfifo', [file]));
+    expect(pipe).toEqual({ why: 'lib/package.json has install scripts' });
+    const outside = await replaced('.npmrc', (file) => symlinkSync('/proc/self/environ', file));
+    expect(outside).toMatchObject({ parts: { '.npmrc': 'no file' } });
   });
 
   test.each([

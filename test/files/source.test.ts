@@ -47,6 +47,12 @@ describe('a listed source', () => {
     expect(await pathsOf(directory)).toEqual(['a']);
   });
 
+  test('does not wait for a pipe in the place of an ignore file', async () => {
+    const directory = tree({ 'a.txt': '', 'b/.sphereignore': link('../.gitignore') });
+    execFileSync('mkfifo', [join(directory, '.gitignore')]);
+    expect(await pathsOf(directory)).toEqual(['a.txt', 'b/.sphereignore']);
+  });
+
   test('that does not exist is refused', async () => {
     const directory = join(emptyDirectory(), 'nothing');
     await expect(listSource(directory)).rejects.toMatchObject({

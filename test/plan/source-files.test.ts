@@ -1,6 +1,6 @@
 /** The view of a source tree, on a real directory and on a literal object alike. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -87,5 +87,13 @@ describe('a real directory keeps to itself', () => {
   test('a pipe is not waited for', async () => {
     await promisify(execFile)('mkfifo', [join(directory, '.nvmrc')]);
     expect(await sourceFilesAt(directory).read('.nvmrc')).toBeNull();
+  });
+
+  test('a file that is too large for memory is refused', async () => {
+    await write({ 'package.json': '{}' });
+    await truncate(join(directory, 'package.json'), 10 * 1024 ** 3);
+    await expect(sourceFilesAt(directory).read('package.json')).rejects.toMatchObject({
+      code: 'SOURCE_REFUSED',
+    });
   });
 });
