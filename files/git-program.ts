@@ -40,11 +40,11 @@ export type GitRunOptions = {
   environment?: Environment;
 };
 
-/** Answers git's prompts: a user name, then the token, and only for the one host. Anything else gets nothing. */
+/** Answers git's prompts: a user name, then the token, for the one host and transport. Else it says nothing. */
 const askpassScript = `#!/bin/sh
 case "$1" in
-  Username*"://$SPHERE_GIT_HOST'"*) printf '%s\\n' "$SPHERE_GIT_USER" ;;
-  Password*"://$SPHERE_GIT_USER@$SPHERE_GIT_HOST'"*) printf '%s\\n' "$SPHERE_GIT_PASSWORD" ;;
+  Username*"'$SPHERE_GIT_TRANSPORT://$SPHERE_GIT_HOST'"*) printf '%s\\n' "$SPHERE_GIT_USER" ;;
+  Password*"'$SPHERE_GIT_TRANSPORT://$SPHERE_GIT_USER@$SPHERE_GIT_HOST'"*) printf '%s\\n' "$SPHERE_GIT_PASSWORD" ;;
   *) exit 1 ;;
 esac
 `;
@@ -116,6 +116,7 @@ export function gitEnvironment(access: GitAccess, askpass: string | null): Envir
       ? { GIT_ASKPASS: '/bin/false' }
       : {
           GIT_ASKPASS: askpass,
+          SPHERE_GIT_TRANSPORT: repository.transport,
           SPHERE_GIT_HOST: repository.host,
           SPHERE_GIT_USER: tokenUser(repository.host),
           SPHERE_GIT_PASSWORD: token,

@@ -131,6 +131,20 @@ test('ssh is given the address that was checked, and the key of the name', () =>
   expect(GIT_SSH_COMMAND).toMatch(/-o 'HostName=1\.1\.1\.1' -o 'HostKeyAlias=git\.example\.com'/);
 });
 
+test('a token for https is not given to the same host over http, where anybody could read it', async () => {
+  const { directory } = repository({ 'a.txt': 'a' });
+  const { url, authorizations } = await serveGit(dirname(directory), 'ghp_0123456789abcdef');
+  const address = `${url}/${basename(directory)}/.git`;
+  const named = checkRepository(address.replace('http:', 'https:'), { allowLocal: false });
+  const program = openGit({ environment, repository: named, token: 'ghp_0123456789abcdef' });
+  // As a submodule could have it.
+  const { exitCode } = await program.run(['ls-remote', '--', address]);
+  program.close();
+  expect(exitCode).not.toBe(0);
+  expect(authorizations.length).toBeGreaterThan(0);
+  expect(authorizations.filter((sent) => sent !== undefined)).toEqual([]);
+});
+
 test('large files are asked for at the repository, whatever its .lfsconfig says', async () => {
   const evil = await sending(() => 'http://169.254.169.254/');
   const files = {
